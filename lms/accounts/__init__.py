@@ -1,0 +1,1 @@
+"""People and their accounts, sign-in, invitations, second factor, roles in their scope."""

@@ -1,0 +1,1 @@
+"""Item bank, exam form, sitting, answers that are never lost, marking."""

@@ -1,0 +1,184 @@
+"""Sittings, their clock, and the paper as its candidate sees it. No key is read here."""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from lms import policy
+from lms.assessments import rules
+from lms.assessments.models import ClockEvent, ExamForm, QuestionVersion, ResponseHead, Sitting, Test
+from lms.assessments.queries.shown import Item, item
+from lms.core import ids
+from lms.core.db import db
+from lms.core.errors import NotFound
+from lms.policy import Actor, Permission
+from lms.programmes.models import Cohort
+
+
+def sitting(public_id: str, by: Actor, *, permission: Permission = Permission.SITTING_READ) -> Sitting:
+    """One sitting with test, cohort, programme, form and candidate. Raises NotFound for whoever has no business with it."""
+    found = (
+        db.session.scalar(
+            select(Sitting)
+            .options(
+                joinedload(Sitting.test).joinedload(Test.cohort).joinedload(Cohort.programme),
+                joinedload(Sitting.form),
+                joinedload(Sitting.person),
+                joinedload(Sitting.enrolment),
+            )
+            .where(Sitting.public_id == public_id)
+        )
+        if ids.is_public_id(public_id)
+        else None
+    )
+    if found is None:
+        raise NotFound
+    policy.require(by, permission, found)
+    return found
+
+
+def reckoning(sitting: Sitting, at: datetime) -> rules.Reckoning:
+    """How the deadline of a sitting comes about whose test is loaded."""
+    return rules.reckon(
+        clock_events([sitting.id])[sitting.id],
+        duration_s=sitting.test.duration_s,
+        closes_at=sitting.test.closes_at,
+        at=at,
+    )
+
+
+def ends_at(sitting: Sitting, at: datetime) -> datetime:
+    """The deadline of a sitting whose test is loaded, from its clock events."""
+    return reckoning(sitting, at).ends_at
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands now in a sitting."""
+
+    answers: Mapping[int, Mapping[str, Any]]
+    """Slot → body, as far as anything was ever chosen (a choice taken back is there with None)."""
+    flagged: frozenset[int]
+    """Slots marked for later."""
+
+    locked: frozenset[int] = frozenset()
+    """Slots of serial cases that are closed."""
+
+    @property
+    def answered(self) -> int:
+        """How many questions have an answer."""
+        return sum(1 for body in self.answers.values() if rules.is_answered(body))
+
+
+def standing(sitting_id: int) -> Standing:
+    """What stands now, from the heads."""
+    rows = db.session.execute(
+        select(ResponseHead.slot, ResponseHead.kind, ResponseHead.body).where(
+            ResponseHead.sitting_id == sitting_id
+        )
+    ).all()
+    return Standing(
+        answers={row.slot: row.body for row in rows if row.kind == "answer"},
+        flagged=frozenset(row.slot for row in rows if row.kind == "flag" and row.body["flag"]),
+        locked=frozenset(row.slot for row in rows if row.kind == "lock"),
+    )
+
+
+def clock_events(sitting_ids: Iterable[int]) -> dict[int, list[ClockEvent]]:
+    """The clock events of sittings, in order."""
+    wanted = list(sitting_ids)
+    found: dict[int, list[ClockEvent]] = {number: [] for number in wanted}
+    if wanted:
+        for event in db.session.scalars(
+            select(ClockEvent).where(ClockEvent.sitting_id.in_(wanted)).order_by(ClockEvent.id)
+        ):
+            found[event.sitting_id].append(event)
+    return found
+
+
+def overdue(at: datetime) -> list[tuple[int, datetime]]:
+    """Sittings whose time is over but whose state does not say so yet, with their deadlines."""
+    rows = db.session.execute(
+        select(Sitting.id, Test.duration_s, Test.closes_at)
+        .join(Test, Test.id == Sitting.test_id)
+        .where(Sitting.state == rules.SittingState.IN_PROGRESS)
+    ).all()
+    clock = clock_events(row.id for row in rows)
+    ends = [
+        (row.id, rules.deadline(clock[row.id], duration_s=row.duration_s, closes_at=row.closes_at, at=at))
+        for row in rows
+    ]
+    return [(number, end) for number, end in ends if at >= end + rules.GRACE]
+
+
+class HasSlots(Protocol):
+    """A paper, sealed or not."""
+
+    @property
+    def slots(self) -> Sequence[Mapping[str, Any]]:
+        """See ExamForm."""
+
+
+def form_items(form: HasSlots) -> dict[int, Any]:
+    """Version id → type, body and source of everything a form holds."""
+    version = QuestionVersion
+    rows = db.session.execute(
+        select(version.id, version.type, version.body, version.source).where(
+            version.id.in_({slot["version"] for slot in form.slots})
+        )
+    )
+    return {row.id: row for row in rows}
+
+
+def paper(form: HasSlots, seed: str | None, *, locked: Container[int] | None = None) -> list[Item]:
+    """The asks in a sitting's order, in the reader's language; ``seed`` None: as written (for staff).
+
+    ``locked``: slots that the candidate has locked; a later ask of a serial case is left out until the one before is. None:
+    the sitting is over or nobody sits it, and all are there.
+    """
+    versions = form_items(form)
+    key = bytes.fromhex(seed) if seed else None
+    found = []
+    for unit in _units(form.slots, key):
+        first = unit[0]["slot"]
+        for slot in unit:
+            number, row = slot["slot"], versions[slot["version"]]
+            is_serial = rules.TYPES[row.type].is_serial
+            if locked is not None and is_serial and number != first and number - 1 not in locked:
+                break
+            found.append(
+                item(
+                    row.type,
+                    row.body,
+                    slot.get("ask"),
+                    slot=number,
+                    version_id=row.id,
+                    source=row.source,
+                    seed=rules.sub_seed(key, f"slot:{number}") if key else None,
+                    group_seed=rules.sub_seed(key, f"slot:{first}") if key else None,
+                    is_locked=locked is not None and is_serial and number in locked,
+                )
+            )
+    return found
+
+
+def numbers(form: ExamForm, seed: str) -> dict[int, int]:
+    """Slot → the number under which this candidate sees it, those too that are not open yet."""
+    units = _units(form.slots, bytes.fromhex(seed))
+    return {slot["slot"]: n for n, slot in enumerate((slot for unit in units for slot in unit), 1)}
+
+
+def _units(slots: Sequence[Mapping[str, Any]], key: bytes | None) -> list[list[Mapping[str, Any]]]:
+    """The slots of each question together, the questions in the order of the seed; those that are fixed stay."""
+    units: dict[str, list[Mapping[str, Any]]] = {}
+    for slot in slots:
+        first = slot["slot"] - (slot.get("ask") or 0)
+        units.setdefault(str(first), []).append(slot)
+    names = list(units)
+    fixed = [name for name in names if units[name][0].get("fixed")]
+    order = rules.shuffled(names, rules.sub_seed(key, "slots"), fixed=fixed) if key else names
+    return [units[name] for name in order]

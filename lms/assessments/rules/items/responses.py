@@ -1,0 +1,93 @@
+"""Responses: read into their canonical form, from a client or from a plain form, and the share that each earns."""
+
+import json
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from lms.assessments.rules.items.asks import Ask
+from lms.assessments.rules.items.kinds import KINDS
+from lms.assessments.rules.items.numeric import trap_in
+from lms.assessments.rules.items.pairing import rows_of
+from lms.assessments.rules.items.shape import option_ids
+
+Json = Mapping[str, Any]
+LONGEST_RESPONSE = 65_536
+"""Characters of a canonical response as JSON."""
+
+
+def read_response(ask: Ask, raw: Any) -> dict[str, Any] | None:
+    """The canonical response of what a client sent for an ask; None: malformed. Never raises.
+
+    Equal answers have equal canonical responses: choices and pairs in the order of the body, whatever order they came in.
+    """
+    if ask.kind not in KINDS or not isinstance(raw, Mapping):
+        return None
+    found = KINDS[ask.kind].read(ask.body, raw)
+    if found is None or len(json.dumps(found, ensure_ascii=False)) > LONGEST_RESPONSE:
+        return None
+    return found
+
+
+def is_answered(response: Json | None) -> bool:
+    """Whether a response of any kind says something."""
+    said = [value for name, value in (response or {}).items() if name not in {"unit", "name"}]
+    return any(value.strip() if isinstance(value, str) else value for value in said)
+
+
+def share(ask: Ask, response: Json | None, drawn: Mapping[str, Fraction] | None = None) -> Fraction | None:
+    """The exact part, from 0 to 1, of the ask's marks that a response earns; None: people mark it. No answer earns 0.
+
+    ``drawn``: the values of a dose calculation in this sitting.
+    """
+    return KINDS[ask.kind].share(ask.body, ask.key, response or {}, drawn or {})
+
+
+def trap_of(ask: Ask, response: Json | None, drawn: Mapping[str, Fraction] | None = None) -> str | None:
+    """The name of the dangerous mistake that a wrong number shows (a tenfold dose, µg for mg); None for any other answer."""
+    return trap_in(ask.key, response or {}, drawn or {}) if ask.kind == "number" else None
+
+
+def from_fields(ask: Ask, slot: int, values: Callable[[str], list[str]]) -> dict[str, Any] | None:
+    """What a plain form says for an ask, as a client would send it; None where the form does not hold it.
+
+    ``values``: name of a field → what was sent for it. Names: templates/_macros/items.html.
+    """
+    name = f"slot-{slot}"
+    first = (values(name) or [""])[0]
+    body = ask.body
+    if ask.kind == "choice":
+        return {"choice": first} if first else None
+    if ask.kind == "multiple":
+        return {"choices": values(name)} if values(f"{name}-here") else None
+    if ask.kind in {"text", "essay"}:
+        return {"text": first} if values(name) else None
+    if ask.kind in {"number", "slider"}:
+        number = values(f"{name}-number")
+        unit = (values(f"{name}-unit") or [""])[0]
+        return ({"number": number[0], "unit": unit} if unit else {"number": number[0]}) if number else None
+    if ask.kind == "order":
+        ids = option_ids(body.get("options"))
+        placed = [(place, one) for one in ids if (place := (values(f"{name}-{one}") or [""])[0]).isdigit()]
+        return (
+            {"order": [one for _place, one in sorted(placed, key=lambda pair: int(pair[0][:4]))]}
+            if len(placed) == len(ids)
+            else None
+        )
+    if ask.kind == "pairs":
+        rows = rows_of(body)
+        if not any(values(f"{name}-{row}") for row in rows):
+            return None
+        return {"pairs": [[row, option] for row in rows for option in values(f"{name}-{row}") if option]}
+    if ask.kind == "point":
+        across, down = (values(f"{name}-{axis}") for axis in "xy")
+        if not across or not down:
+            return None
+        return {
+            "points": [
+                [int(x), int(y)]
+                for x, y in zip(across, down, strict=False)
+                if x.isascii() and y.isascii() and x.isdigit() and y.isdigit()
+            ]
+        }
+    return None

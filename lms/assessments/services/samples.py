@@ -1,0 +1,106 @@
+"""The sample test of the sample curriculum."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from lms.assessments import rules
+from lms.assessments.models import ItemBank, Question, QuestionVersion, Test
+from lms.assessments.services.authoring import make_test, publish
+from lms.assessments.services.bank import create_bank
+from lms.assessments.services.questions import add_question
+from lms.core.db import db
+from lms.policy import Actor
+from lms.programmes.models import Cohort
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "tests"
+
+
+def add_sample_test(
+    cohort: Cohort,
+    *,
+    at: datetime,
+    by: Actor | None = None,
+    name: str = "first-hour",
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+) -> Test:
+    """Publish a sample test of the sample curriculum for a cohort (its programme loaded); twice is once.
+
+    Opens at ``at`` and stays open for sixty days unless told otherwise. Its items are marked as not reviewed.
+    """
+    content = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+    title_zh, title_en = content["title"]["zh"], content["title"]["en"]
+    known = db.session.scalar(
+        select(Test)
+        .options(joinedload(Test.cohort))
+        .where(Test.cohort_id == cohort.id, Test.title_en == title_en, Test.is_sample)
+    )
+    if known is not None:
+        return known
+    bank_titles = content["bank"]
+    bank = db.session.scalar(
+        select(ItemBank).where(
+            ItemBank.programme_id == cohort.programme_id,
+            ItemBank.title_en == bank_titles["en"],
+            ItemBank.purpose == rules.Purpose.EXAM,
+        )
+    )
+    if bank is None:
+        bank = create_bank(
+            cohort.programme,
+            purpose=rules.Purpose.EXAM,
+            title_zh=bank_titles["zh"],
+            title_en=bank_titles["en"],
+            at=at,
+            by=by,
+        )
+    versions = [_sample_question(bank, item, at=at, by=by) for item in content["items"]]
+    test = make_test(
+        cohort,
+        versions,
+        title_zh=title_zh,
+        title_en=title_en,
+        duration_s=content["duration_s"],
+        opens_at=opens_at or at,
+        closes_at=closes_at or at + timedelta(days=60),
+        cut_percent=content["cut_percent"],
+        attempts_allowed=content["attempts_allowed"],
+        is_sample=True,
+        at=at,
+        by=by,
+    )
+    return publish(test, at=at, by=by)
+
+
+def _sample_question(
+    bank: ItemBank, item: Mapping[str, Any], *, at: datetime, by: Actor | None
+) -> QuestionVersion:
+    """A question of the sample, added if the bank (of another cohort's sample) does not hold it yet."""
+    known = db.session.scalar(
+        select(QuestionVersion)
+        .options(joinedload(QuestionVersion.question).joinedload(Question.bank))
+        .join(Question, Question.id == QuestionVersion.question_id)
+        .where(Question.bank_id == bank.id, Question.code == item["code"])
+        .order_by(QuestionVersion.n.desc())
+        .limit(1)
+    )
+    if known is not None:
+        return known
+    return add_question(
+        bank,
+        code=item["code"],
+        kind=item["type"],
+        body={"stem": item["stem"], "options": item["options"]},
+        key={"right": item["right"]},
+        rationale=item["rationale"],
+        source=item["source"],
+        is_sample=True,
+        at=at,
+        by=by,
+    )

@@ -1,0 +1,27 @@
+"""Pages of assessments: the item bank; tests, sittings and results."""
+
+from lms.assessments.views import (
+    bank,
+    cuts,
+    importing,
+    invigilating,
+    making,
+    questions,
+    regrading,
+    statistics,
+    tests,
+)
+from lms.assessments.views.blueprint import bp
+
+__all__ = [
+    "bank",
+    "bp",
+    "cuts",
+    "importing",
+    "invigilating",
+    "making",
+    "questions",
+    "regrading",
+    "statistics",
+    "tests",
+]

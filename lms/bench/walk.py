@@ -1,0 +1,387 @@
+"""The jobs, in an order in which each finds what the one before has left."""
+
+import html
+import itertools
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from sqlalchemy import select
+
+from lms.bench.client import Browser, Reply, Unexpected
+from lms.bench.figures import ACT, CERTIFICATE, PAGE, SAVE, Ask, Figure, Meter, Target, quantile
+from lms.bench.processes import Served, Working, cpu_s, working
+from lms.bench.site import ATTEMPTS, PASSWORD, PIN, TRAINEES_OF_A_MENTOR, Member, Site
+from lms.certificates.models import Certificate
+from lms.core import clock, ids
+from lms.core.db import db
+from lms.core.passwords import check_secret, hash_secret
+from lms.settings import Settings
+
+WARM_UP = 32
+"""Requests before each measurement: twice as many as the server has threads."""
+CHECKS_OF_AN_ADDRESS = 50
+"""Verifications that one address asks for; a hundred and twenty a minute would be refused."""
+
+
+class Walk:
+    """Everything that is measured on one site."""
+
+    def __init__(self, app: Flask, settings: Settings, site: Site, served: Served, *, rounds: int) -> None:
+        self.app, self.settings, self.site, self.served, self.rounds = app, settings, site, served, rounds
+        assert site.administrator is not None
+        self.probes = [self._signed_in(one) for one in site.probes]
+        self.mentors = [self._signed_in(one) for one in site.mentors]
+        self.ready = [self._signed_in(one) for one in site.ready]
+        self.administrator = self._signed_in(site.administrator)
+
+    def figures(self) -> Iterator[Figure]:
+        """All jobs, one after the other."""
+        for browser in (*self.probes, *self.mentors, *self.ready, self.administrator):
+            browser.get("/account").expect(200)  # every later visit has the stylesheet already
+        yield from self._certificates()
+        yield from self._pages()
+        yield from self._watching()
+        yield from self._sittings()
+        yield from self._logbooks()
+        yield from self._doors()
+
+    # Browsers and meters
+
+    def _signed_in(self, member: Member) -> Browser:
+        serializer = SecureCookieSessionInterface().get_signing_serializer(self.app)
+        assert serializer is not None
+        content = serializer.dumps({"_user_id": member.token, "_fresh": True, "_permanent": True})
+        return Browser(self.served.port, {self.app.config["SESSION_COOKIE_NAME"]: str(content)})
+
+    def _meter(self, job: str, target: Target) -> Meter:
+        return Meter(job, target, pid=self.served.pid, trainees=self.site.trainees)
+
+    def _page(self, job: str, asks: Iterable[Ask]) -> Figure:
+        """Measure a page ``rounds`` times, warm."""
+        endless = iter(asks)
+        for ask in itertools.islice(endless, min(WARM_UP, self.rounds)):
+            ask().expect(200)
+        meter = self._meter(job, PAGE)
+        for reply in meter.run(itertools.islice(endless, self.rounds)):
+            reply.expect(200)
+        return meter.figure()
+
+    def _visits(self, browsers: Sequence[Browser], *paths: str) -> Iterator[Ask]:
+        """Every browser in turn goes to every path in turn, for ever."""
+        for number in itertools.count():
+            browser = browsers[number % len(browsers)]
+            path = paths[number // len(browsers) % len(paths)]
+            yield lambda browser=browser, path=path: browser.get(path)  # type: ignore[misc]
+
+    # Pages
+
+    def _pages(self) -> Iterator[Figure]:
+        site, probes, chief = self.site, self.probes, [self.administrator]
+        lectures = [f"/lectures/{one}" for one in site.lectures]
+        yield self._page("home", self._visits(probes, "/"))
+        yield self._page("course page", self._visits(probes, f"/learn/{site.course}"))
+        yield self._page("lecture page", self._visits(probes, *lectures))
+        yield self._page("logbook page", self._visits(probes, "/logbook"))
+        yield self._page("entry form", self._visits(probes, "/logbook/new"))
+        yield self._page("tests page", self._visits(probes, "/tests"))
+        yield self._page("progress page", self._visits(probes, "/progress"))
+        yield self._page("mentor's inbox", self._visits(self.mentors, "/to-sign"))
+        yield self._page("mentor's trainees", self._visits(self.mentors, "/trainees"))
+        matrix = f"/certificates/cohorts/{site.cohort}?state=open"
+        yield self._page("certificate matrix", self._visits(chief, matrix))
+        yield self._page("cohort roll", self._visits(chief, f"/cohorts/{site.cohort}"))
+        yield self._page("people", self._visits(chief, "/people"))
+
+    def _watching(self) -> Iterator[Figure]:
+        """What a player reports every few seconds while a lecture is watched."""
+        lecture = self.site.lectures[0]
+        players = []
+        for browser in self.probes:
+            page = browser.get(f"/lectures/{lecture}").expect(200).text
+            players.append((browser, _attribute(page, "session")))
+        meter = self._meter("watch report", ACT)
+        numbers = itertools.count(1)
+
+        def reports(many: int) -> Iterator[Ask]:
+            for number, (browser, session) in zip(range(many), itertools.cycle(players), strict=False):
+                seconds = number // len(players) % 5
+                report = {
+                    "session": session,
+                    "seq": next(numbers),
+                    "intervals": [[seconds, seconds + 1]],
+                    "position": seconds + 1,
+                    "rate": 1,
+                }
+                yield lambda browser=browser, report=report: browser.send(  # type: ignore[misc]
+                    f"/lectures/{lecture}/beats", report
+                )
+
+        for ask in reports(min(WARM_UP, self.rounds)):
+            ask().expect(200)
+        for reply in meter.run(reports(self.rounds)):
+            reply.expect(200)
+        yield meter.figure()
+
+    # Tests
+
+    def _sittings(self) -> Iterator[Figure]:
+        """Start, paper, answers, hand in and result, again and again; the first time warms up."""
+        names = (
+            ("start test", ACT),
+            ("exam paper", PAGE),
+            ("save one answer", SAVE),
+            ("submit", ACT),
+            ("test result", PAGE),
+        )
+        times = min(ATTEMPTS - 1, -(-self.rounds // len(self.probes)))
+        meters = [self._meter(job, target) for job, target in names]
+        self._sit([self._meter(job, target) for job, target in names])
+        for _time in range(times):
+            self._sit(meters)
+        yield from (meter.figure() for meter in meters)
+
+    def _sit(self, meters: Sequence[Meter]) -> None:
+        start, paper, save, submit, result = meters
+        test = self.site.test
+
+        def starting(browser: Browser) -> Ask:
+            return lambda: browser.post(f"/tests/{test}/start", [("client_uuid", ids.token())])
+
+        started = start.run([starting(browser) for browser in self.probes])
+        paths = [reply.expect(303).headers["Location"] for reply in started]
+        pages = paper.run(
+            [
+                lambda browser=browser, path=path: browser.get(path)  # type: ignore[misc]
+                for browser, path in zip(self.probes, paths, strict=True)
+            ]
+        )
+        sittings = [
+            _Sitting(browser, path, reply.expect(200).text)
+            for browser, path, reply in zip(self.probes, paths, pages, strict=True)
+        ]
+        for reply in save.run([ask for sitting in sittings for ask in sitting.answers()]):
+            if not reply.expect(200).json["acked"] or reply.json["rejected"]:
+                raise Unexpected(f"an answer did not count: {reply.text}")
+        for reply in submit.run([sitting.hand_in for sitting in sittings]):
+            if reply.expect(200).json["state"] == "open":
+                raise Unexpected(f"a sitting stayed open: {reply.text}")
+        for reply in result.run([sitting.result for sitting in sittings]):
+            reply.expect(200)
+
+    # Logbooks
+
+    def _logbooks(self) -> Iterator[Figure]:
+        """Entries sent by the outbox of the page, then signed by the mentor within the five minutes of one PIN."""
+        log, sign = self._meter("log entry", ACT), self._meter("sign entry", ACT)
+        warm = min(WARM_UP, self.rounds)
+        waiting: list[tuple[Browser, str]] = []
+        for meter, first, last in (
+            (self._meter("", ACT), 0, warm),
+            (log, warm, warm + self.rounds),
+        ):
+            numbers = range(first, last)
+            asks = [self._logging(number, at=clock.now()) for number in numbers]
+            for number, reply in zip(numbers, meter.run(asks), strict=True):
+                mentor = self.mentors[number % len(self.probes) // TRAINEES_OF_A_MENTOR]
+                waiting.append((mentor, str(reply.expect(201).json["id"])))
+        yield log.figure()
+        for mentor in self.mentors:
+            mentor.post("/confirm", [("pin", PIN)], script=True).expect(204)
+        for meter, chosen in ((self._meter("", ACT), waiting[:warm]), (sign, waiting[warm:])):
+            for reply in meter.run([self._signing(mentor, entry) for mentor, entry in chosen]):
+                reply.expect(303)
+        yield sign.figure()
+
+    def _logging(self, number: int, *, at: datetime) -> Ask:
+        browser, key = self.probes[number % len(self.probes)], ids.token()
+        fields = [
+            ("item", self.site.items[number % len(self.site.items)]),
+            ("operator_role", "S_TU"),
+            ("age_band", "1-6d"),
+            ("performed_on", clock.today(at).isoformat()),
+            ("note", "面罩通气 30 秒后心率上升。"),
+            ("client_uuid", key),
+        ]
+        return lambda: browser.post("/logbook/new", fields, script=True, X_Client_Id=key)
+
+    def _signing(self, mentor: Browser, entry: str) -> Ask:
+        fields = [("revision", "1"), ("level", "4"), ("words", "")]
+        return lambda: mentor.post(f"/to-sign/{entry}/sign", fields)
+
+    # Certificates
+
+    def _certificates(self) -> Iterator[Figure]:
+        """One certificate by a worker that has just started, then all others in one batch."""
+        first, *others = [one.enrolment for one in self.site.ready]
+        with working(self.settings.data_dir) as worker:
+            cold_s, _cold = self._issue([first], worker)
+            worker_s, request = self._issue(others or [first], worker) if others else (cold_s, _cold)
+        made = self._made()[-len(others) or -1 :]
+        n = max(1, len(others))
+        ends = [one.finished_at for one in made if one.finished_at]
+        gaps = [(b - a).total_seconds() for a, b in itertools.pairwise(ends)] or [worker_s]
+        files = [
+            browser.get(f"/certificates/{one.serial}/{one.serial}.pdf").expect(200).size_bytes
+            for browser, one in zip(self.ready[-n:], made, strict=True)
+        ]
+        yield Figure(
+            job="issue certificate",
+            trainees=self.site.trainees,
+            n=n,
+            cpu_ms=1000 * (request.cpu_s + worker_s) / n,
+            cpu_best_ms=1000 * (request.cpu_s + worker_s) / n,
+            queries=request.reply.queries / n,
+            queries_most=request.reply.queries,
+            wall_p50_ms=1000 * quantile(gaps, 0.5),
+            wall_p95_ms=1000 * quantile(gaps, 0.95),
+            bytes=round(sum(files) / n),
+            target=CERTIFICATE,
+            more={
+                "worker_ms": 1000 * worker_s / n,
+                "request_ms": 1000 * request.cpu_s,
+                "first_ms": 1000 * cold_s,
+            },
+        )
+        yield self._page("verify page", self._checks(made))
+
+    def _issue(self, enrolments: Sequence[str], worker: Working) -> "tuple[float, _Request]":
+        """CPU seconds of the worker, and the request that started it."""
+        path = f"/certificates/cohorts/{self.site.cohort}/issue"
+        fields = [("client_uuid", ids.token()), *(("id", one) for one in enrolments)]
+        requests: list[_Request] = []
+
+        def act() -> None:
+            before = cpu_s(self.served.pid)
+            reply = self.administrator.post(path, fields).expect(303)
+            requests.append(_Request(reply, cpu_s(self.served.pid) - before))
+            batch = reply.headers["Location"]
+            while True:
+                state = self.administrator.get(batch, accept="application/json").expect(200).json
+                if state["total"] != len(enrolments):
+                    raise Unexpected(f"certificates were refused: {state}")
+                if state["done"] == state["total"]:
+                    return
+                time.sleep(0.2)
+
+        return worker.spent_s(act), requests[0]
+
+    def _made(self) -> Sequence[Certificate]:
+        with self.app.app_context():
+            found = db.session.scalars(
+                select(Certificate).where(Certificate.state == "good").order_by(Certificate.id)
+            ).all()
+            db.session.remove()
+        return found
+
+    def _checks(self, made: Sequence[Certificate]) -> Iterator[Ask]:
+        """Strangers who scanned a certificate's code, each with some certificates in hand."""
+        paths = [str(one.facts["verify_url"]).partition("localhost")[2] for one in made]
+        for number in itertools.count():
+            if number % CHECKS_OF_AN_ADDRESS == 0:
+                browser = Browser(self.served.port)
+            path = paths[number % len(paths)]
+            yield lambda browser=browser, path=path: browser.get(path)  # type: ignore[misc]
+
+    # Doors
+
+    def _doors(self) -> Iterator[Figure]:
+        """The first visit (the stylesheet comes inside the page), and the password."""
+        yield self._page("sign-in page, first visit", self._first_visits())
+        hash_ms = 1000 * _hash_s()
+        meter = self._meter("sign-in", Target(ACT.cpu_ms + hash_ms))
+        members = [*self.site.probes, *self.site.ready]
+        browsers = [Browser(self.served.port) for _one in members]
+
+        def tries(many: int) -> Iterator[Ask]:
+            for number in range(many):
+                browser, member = browsers[number % len(members)], members[number % len(members)]
+                fields = [("login", member.login), ("password", PASSWORD)]
+                yield lambda browser=browser, fields=fields: browser.post(  # type: ignore[misc]
+                    "/sign-in", fields
+                )
+
+        for ask in tries(min(WARM_UP, self.rounds)):
+            ask().expect(303)
+        for reply in meter.run(tries(self.rounds)):
+            reply.expect(303)
+        found = meter.figure()
+        found.more["password_hash_ms"] = hash_ms
+        yield found
+
+    def _first_visits(self) -> Iterator[Ask]:
+        browser = Browser(self.served.port)
+
+        def visit() -> Reply:
+            browser.cookies.clear()
+            return browser.get("/sign-in")
+
+        while True:
+            yield visit
+
+
+class _Request:
+    """A request and the CPU that the server had for it."""
+
+    def __init__(self, reply: Reply, spent_s: float) -> None:
+        self.reply, self.cpu_s = reply, spent_s
+
+
+class _Sitting:
+    """One browser in one sitting, speaking the protocol of the page's script."""
+
+    def __init__(self, browser: Browser, path: str, page: str) -> None:
+        self.browser, self.path = browser, path
+        self.epoch = int(_attribute(page, "epoch"))
+        self.device, self.seq = ids.public_id(), 0
+        self.options: dict[int, str] = {}
+        for slot, choice in re.findall(r'name="slot-(\d+)"[^>]*value="([^"]+)"', page):
+            self.options.setdefault(int(slot), choice)
+        if not self.options:
+            raise Unexpected("the exam paper shows no options")
+
+    def answers(self) -> list[Ask]:
+        """The first option of every question, one by one."""
+        return [
+            lambda slot=slot, choice=choice: self._send(slot, {"choice": choice})  # type: ignore[misc]
+            for slot, choice in self.options.items()
+        ]
+
+    def hand_in(self) -> Reply:
+        """The last operation."""
+        return self._send(None, {"submit": True})
+
+    def result(self) -> Reply:
+        """What came of it."""
+        return self.browser.get(f"{self.path}/result")
+
+    def _send(self, slot: int | None, body: dict[str, object]) -> Reply:
+        self.seq += 1
+        op = {
+            "device": self.device,
+            "seq": self.seq,
+            "slot": slot,
+            "body": body,
+            "mono_ms": self.seq * 1000,
+        }
+        return self.browser.send(f"{self.path}/ops", {"epoch": self.epoch, "ops": [op]})
+
+
+def _attribute(page: str, name: str) -> str:
+    """A data attribute of a page."""
+    found = re.search(rf'data-{name}="([^"]*)"', page)
+    if found is None:
+        raise Unexpected(f"the page has no data-{name}")
+    return html.unescape(found[1])
+
+
+def _hash_s() -> float:
+    """CPU seconds of one password check on this machine, here and now."""
+    stored, times = hash_secret(PASSWORD), 20
+    before = time.process_time()
+    for _time in range(times):
+        check_secret(stored, PASSWORD)
+    return (time.process_time() - before) / times

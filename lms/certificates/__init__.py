@@ -1,0 +1,1 @@
+"""Certificates: rule, standing, register, rendering, signing, revocation, public verification."""

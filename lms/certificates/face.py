@@ -1,0 +1,157 @@
+"""What stands on a certificate: facts copied when it is issued and never read again from anywhere else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+RIGHT_TO_LEFT = frozenset(("ar", "ckb", "fa", "he", "kk-arab", "ky-arab", "ug", "ur"))
+"""Languages whose native names run from the right (primary tag, or tag with its script)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateFace:
+    """The facts of one certificate of completion. Texts in Chinese and English; English may be empty, Chinese not.
+
+    Raises ``ValueError`` for a face that no certificate can have: no serial, nobody's name, an end before the start.
+    """
+
+    serial: str
+    name_zh: str
+    """The holder's name as the identity card writes it; empty for a person without a Chinese name."""
+    name_latin: str
+    name_native: str = ""
+    """The name in its own script (Tibetan, Uyghur, Mongolian…)."""
+    native_lang: str = ""
+    """BCP 47 tag of ``name_native``: ``bo``, ``ug``, ``mn``."""
+    hospital_zh: str
+    """The holder's home hospital."""
+    hospital_en: str
+    programme_zh: str
+    programme_en: str
+    cohort_zh: str
+    cohort_en: str
+    sponsor_zh: str
+    """Who holds the programme and answers for the certificate."""
+    sponsor_en: str
+    from_on: date
+    to_on: date
+    weeks: int
+    units: tuple[tuple[str, str], ...] = ()
+    """Where the holder was placed, in order: (Chinese, English)."""
+    hours: int | None = None
+    """Learning hours; ``None`` where the programme does not count them."""
+    director_name: str
+    issued_on: date
+    verify_url: str
+    """The public address that answers for this serial; also in the QR code."""
+    demo: bool = False
+    """Printed as a sample: the demonstration programme qualifies nobody."""
+
+    def __post_init__(self) -> None:
+        if not self.serial or not self.name or not self.hospital_zh or not self.programme_zh:
+            raise ValueError("a certificate needs a serial, a holder, a hospital and a programme")
+        if self.to_on < self.from_on or self.weeks < 1:
+            raise ValueError("a programme takes at least a week and ends after it begins")
+        if self.name_native and not self.native_lang:
+            raise ValueError("a native name needs its language")
+        if urlsplit(self.verify_url).scheme not in {"http", "https"}:
+            raise ValueError("verify_url must be an absolute web address")
+
+    @property
+    def name(self) -> str:
+        """The name in large letters."""
+        return self.name_zh or self.name_latin
+
+    @property
+    def native_direction(self) -> str:
+        """``rtl`` or ``ltr``, for the name in its own script."""
+        tag = self.native_lang.lower()
+        return "rtl" if tag in RIGHT_TO_LEFT or tag.split("-")[0] in RIGHT_TO_LEFT else "ltr"
+
+    @property
+    def verify_address(self) -> str:
+        """``verify_url`` as one types it: without its scheme, query and fragment."""
+        parts = urlsplit(self.verify_url)
+        return f"{parts.netloc}{parts.path}"
+
+    @property
+    def units_zh(self) -> str:
+        """The units, ``甲、乙``."""
+        return "、".join(zh for zh, _ in self.units)
+
+    @property
+    def units_en(self) -> str:
+        """The units, ``A, B and C``; a unit without an English name stands in Chinese."""
+        *others, last = [en or zh for zh, en in self.units] or [""]
+        return f"{', '.join(others)} and {last}" if others else last
+
+    @property
+    def from_on_zh(self) -> str:
+        """First day, ``2026年3月2日``."""
+        return date_zh(self.from_on)
+
+    @property
+    def from_on_en(self) -> str:
+        """First day, ``2 March 2026``."""
+        return date_en(self.from_on)
+
+    @property
+    def to_on_zh(self) -> str:
+        """Last day in Chinese."""
+        return date_zh(self.to_on)
+
+    @property
+    def to_on_en(self) -> str:
+        """Last day in English."""
+        return date_en(self.to_on)
+
+    @property
+    def issued_on_zh(self) -> str:
+        """Day of issue in Chinese."""
+        return date_zh(self.issued_on)
+
+    @property
+    def issued_on_en(self) -> str:
+        """Day of issue in English."""
+        return date_en(self.issued_on)
+
+    def facts(self) -> dict[str, Any]:
+        """All fields as JSON can say them, to be kept in the register and digested."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        days = {name: value.isoformat() for name, value in values.items() if isinstance(value, date)}
+        return values | days | {"units": [list(unit) for unit in self.units]}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> "CertificateFace":
+        """The face that ``facts()`` came from."""
+        days = {name: date.fromisoformat(facts[name]) for name in ("from_on", "to_on", "issued_on")}
+        units = tuple((zh, en) for zh, en in facts["units"])
+        return cls(**{**facts, **days, "units": units})
+
+
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+
+
+def date_zh(day: date) -> str:
+    """``2026年3月2日``, as documents in China write a day."""
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def date_en(day: date) -> str:
+    """``2 March 2026``, whatever the machine's locale; day and month stay on one line."""
+    return f"{day.day}\N{NO-BREAK SPACE}{MONTHS[day.month - 1]} {day.year}"

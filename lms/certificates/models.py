@@ -1,0 +1,166 @@
+"""Tables of rules, standings, the register and issuing batches."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from lms.core.db import Base, WithId, append_only
+from lms.core.jobs import Leased
+from lms.programmes.models import Cohort, Enrolment
+
+
+class RuleVersion(WithId, Base):
+    """A published rule of a programme; never changed, only followed by another version."""
+
+    __tablename__ = "certificate_rule_version"
+    __table_args__ = (UniqueConstraint("programme_id", "number"),)
+
+    programme_id: Mapped[int] = mapped_column(ForeignKey("programme.id"))
+    number: Mapped[int]
+    expression: Mapped[dict[str, Any]]
+    sha256: Mapped[str] = mapped_column(String(64))
+    published_at: Mapped[datetime]
+    published_by: Mapped[int | None]
+
+
+class CohortRule(Leased, Base):
+    """The rule that a cohort runs under, pinned when it opened; and whether its standings must be made anew."""
+
+    __tablename__ = "certificate_cohort_rule"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cohort_id: Mapped[int] = mapped_column(ForeignKey("cohort.id"), unique=True)
+    rule_id: Mapped[int] = mapped_column(ForeignKey("certificate_rule_version.id"))
+    pinned_at: Mapped[datetime]
+    is_stale: Mapped[bool] = mapped_column(default=False)
+
+    rule: Mapped[RuleVersion] = relationship(lazy="raise")
+    cohort: Mapped[Cohort] = relationship(lazy="raise")
+
+
+class Standing(Base):
+    """How one trainee stands against the cohort's rule: a cache of the evaluation, made anew at each changed fact.
+
+    Never the truth: issuing evaluates again.
+    """
+
+    __tablename__ = "certificate_standing"
+    __table_args__ = (Index("ix_certificate_standing_cohort_met", "cohort_id", "met"),)
+
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"), primary_key=True)
+    cohort_id: Mapped[int] = mapped_column(ForeignKey("cohort.id"))
+    met: Mapped[bool]
+    trace: Mapped[dict[str, Any]]
+    evaluated_at: Mapped[datetime]
+
+    enrolment: Mapped[Enrolment] = relationship(lazy="raise")
+
+
+class SerialCounter(Base):
+    """The last number given, per programme and year; locked while one is taken, so that serials have no gap."""
+
+    __tablename__ = "certificate_serial_counter"
+
+    programme_id: Mapped[int] = mapped_column(ForeignKey("programme.id"), primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True)
+    last: Mapped[int] = mapped_column(default=0)
+
+
+class Certificate(WithId, Leased, Base):
+    """One line of the register: the facts as they were copied at issue, and the digest of the signed file."""
+
+    __tablename__ = "certificate"
+    __table_args__ = (
+        UniqueConstraint("enrolment_id", "kind", "edition"),
+        CheckConstraint("state IN ('reserved', 'good', 'revoked', 'superseded')", name="state"),
+        CheckConstraint("(state = 'reserved') = (pdf_sha256 IS NULL)", name="file"),
+        Index(
+            "uq_certificate_one",
+            "enrolment_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("state IN ('reserved', 'good')"),
+            postgresql_where=text("state IN ('reserved', 'good')"),
+        ),
+    )
+
+    serial: Mapped[str] = mapped_column(String(40), unique=True)
+    programme_id: Mapped[int] = mapped_column(ForeignKey("programme.id"))
+    cohort_id: Mapped[int] = mapped_column(ForeignKey("cohort.id"), index=True)
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20), default="completion")
+    edition: Mapped[int] = mapped_column(default=1)
+    state: Mapped[str] = mapped_column(String(12), default="reserved")
+    facts: Mapped[dict[str, Any]]
+    """What the document says (``CertificateFace.facts()``); frozen at reservation."""
+    facts_sha256: Mapped[str] = mapped_column(String(64))
+    trace: Mapped[dict[str, Any]]
+    """The evaluation that allowed it."""
+    rule_id: Mapped[int] = mapped_column(ForeignKey("certificate_rule_version.id"))
+    verify_key: Mapped[str] = mapped_column(String(24))
+    """In the QR's address: who holds the paper sees the full name on the verification page."""
+    reserved_at: Mapped[datetime]
+    requested_by: Mapped[int | None]
+    pdf_sha256: Mapped[str | None] = mapped_column(String(64))
+    pdf_key: Mapped[str | None] = mapped_column(String(160))
+    pdf_bytes: Mapped[int | None]
+    finished_at: Mapped[datetime | None]
+    gave_up_at: Mapped[datetime | None]
+    """No further attempt is made until somebody asks for one."""
+    closed_at: Mapped[datetime | None]
+    """When it was revoked or superseded."""
+    reason: Mapped[str] = mapped_column(String(300), default="")
+
+    @property
+    def trainee_person_id(self) -> int:
+        """Whose it is (the shape that the policy asks for)."""
+        return self.person_id
+
+
+class IssueBatch(WithId, Base):
+    """One press of "issue": whom it named and what became of each."""
+
+    __tablename__ = "certificate_batch"
+
+    cohort_id: Mapped[int] = mapped_column(ForeignKey("cohort.id"))
+    client_uuid: Mapped[str] = mapped_column(String(80), unique=True)
+    requested_by: Mapped[int]
+    requested_at: Mapped[datetime]
+
+    cohort: Mapped[Cohort] = relationship(lazy="raise")
+    items: Mapped[list["IssueItem"]] = relationship(lazy="raise", order_by="IssueItem.id")
+
+
+class IssueItem(Base):
+    """One person of a batch."""
+
+    __tablename__ = "certificate_batch_item"
+    __table_args__ = (UniqueConstraint("batch_id", "enrolment_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("certificate_batch.id"))
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
+    certificate_id: Mapped[int | None] = mapped_column(ForeignKey("certificate.id"))
+    refusal: Mapped[str] = mapped_column(String(40), default="")
+    """Code of why no certificate was made: ``open``, ``name_missing``, ``name_glyphs``; empty where one was."""
+    detail: Mapped[str] = mapped_column(String(200), default="")
+
+    certificate: Mapped[Certificate | None] = relationship(lazy="raise")
+    enrolment: Mapped[Enrolment] = relationship(lazy="raise")
+
+
+append_only("certificate_rule_version")
+append_only(
+    "certificate",
+    unless=(
+        "NEW.serial = OLD.serial AND NEW.enrolment_id = OLD.enrolment_id AND NEW.person_id = OLD.person_id "
+        "AND NEW.kind = OLD.kind AND NEW.edition = OLD.edition AND NEW.facts = OLD.facts "
+        "AND NEW.facts_sha256 = OLD.facts_sha256 AND NEW.trace = OLD.trace AND NEW.verify_key = OLD.verify_key "
+        "AND (OLD.pdf_sha256 IS NULL OR (NEW.pdf_sha256 = OLD.pdf_sha256 AND NEW.pdf_key = OLD.pdf_key)) "
+        "AND (NEW.state = OLD.state OR (OLD.state = 'reserved' AND NEW.state = 'good') "
+        "OR (OLD.state = 'good' AND NEW.state IN ('revoked', 'superseded')))"
+    ),
+)

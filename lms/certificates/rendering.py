@@ -1,0 +1,70 @@
+"""From a face to a PDF: no Flask, no database, no clock, so that a worker or an audit draws the same bytes."""
+
+from datetime import datetime, time
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment
+
+import lms
+from lms.certificates.face import CertificateFace
+from lms.core import pdf, qr
+from lms.core.digests import sha256_hex
+
+ZONE = ZoneInfo("Asia/Shanghai")
+FITS = (0, 1, 2)
+"""Steps of the style sheet, from roomy to tight; the first that keeps the sheet to one page is taken."""
+
+
+def render_face(face: CertificateFace) -> bytes:
+    """Draw the certificate, unsigned, on one A4 sheet.
+
+    Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
+    even in the smallest print.
+    """
+    template = _templates().get_template("completion.html")
+    code = qr.data_uri(face.verify_url)
+    for fit in FITS:
+        try:
+            return pdf.render(
+                template.render(face=face, qr=code, fit=fit),
+                css=[_folder() / "completion.css"],
+                assets=_folder() / "art",
+                title={
+                    "zh-CN": f"结业证书 – {face.name} – {face.serial}",
+                    "en": f"Certificate of Completion – {face.name_latin or face.name} – {face.serial}",
+                },
+                identifier=face.serial,
+                created=datetime.combine(face.issued_on, time(), ZONE),
+                languages=("zh-CN", "en"),
+                author=" ".join(filter(None, (face.sponsor_zh, face.sponsor_en))),
+                subject=" / ".join(filter(None, (face.programme_zh, face.programme_en))),
+                max_pages=1,
+            )
+        except pdf.TooManyPages:
+            if fit == FITS[-1]:
+                raise
+    raise AssertionError("FITS is never empty")
+
+
+@cache
+def template_sha256() -> str:
+    """Digest of all that decides the look beside the face: template, style sheet, drawings and fonts."""
+    files = [
+        path for folder in (_folder(), pdf.FONTS) for path in sorted(folder.rglob("*")) if path.is_file()
+    ]
+    return sha256_hex("\n".join(f"{path.name} {sha256_hex(path.read_bytes())}" for path in files).encode())
+
+
+@cache
+def _folder() -> Path:
+    """The print templates: inside the package where it is installed, beside it in a checkout."""
+    package = Path(lms.__file__).resolve().parent
+    inside = package / "templates" / "certificates" / "print"
+    return inside if inside.is_dir() else package.parent / "templates" / "certificates" / "print"
+
+
+@cache
+def _templates() -> Environment:
+    return pdf.templates(_folder())

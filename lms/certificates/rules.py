@@ -1,0 +1,183 @@
+"""Pure decisions about certificates: who may have one, what a serial is, which move is legal."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lms.core.errors import RuleBroken
+from lms.core.i18n import _, _n
+
+FACTS = ("lectures", "tests", "entries_signed")
+"""Every fact that some feature provides; a rule that names another is refused at publication."""
+
+ALL = "all"
+"""``at_least: all`` asks for as many as there are in the cohort."""
+
+MOVES: dict[str, tuple[frozenset[str], str]] = {
+    "finish": (frozenset({"reserved"}), "good"),
+    "revoke": (frozenset({"good"}), "revoked"),
+    "supersede": (frozenset({"good"}), "superseded"),
+}
+"""Act → (states it may start from, state it leads to). Nothing leads out of revoked and superseded."""
+
+
+def move(state: str, act: str) -> str:
+    """The state after ``act``. Raises RuleBroken where the act is not legal now."""
+    sources, target = MOVES[act]
+    if state not in sources:
+        raise RuleBroken(
+            "certificate_state",
+            _("The certificate has changed meanwhile. Reload the page to see how it stands."),
+        )
+    return target
+
+
+@dataclass(frozen=True)
+class FactValue:
+    """What one trainee has of one fact, and how many there are in all (None where there is no end)."""
+
+    have: int
+    of: int | None = None
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause of a rule as it was found for one trainee."""
+
+    fact: str
+    have: int
+    need: int
+    met: bool
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Outcome of a rule for one trainee, clause by clause."""
+
+    met: bool
+    clauses: tuple[Clause, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The trace as it is stored."""
+        return {"met": self.met, "clauses": [asdict(clause) for clause in self.clauses]}
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> "Trace":
+        """The trace that ``document()`` came from."""
+        return cls(met=document["met"], clauses=tuple(Clause(**clause) for clause in document["clauses"]))
+
+
+def require_expression(expression: object) -> None:
+    """Refuse a rule that is not ``{"all"|"any": [...]}`` over ``{"fact": name, "at_least": number|"all"}`` leaves."""
+    if not isinstance(expression, dict):
+        raise RuleBroken("rule_shape", _("The rule is not written as a rule."))
+    if set(expression) in ({"all"}, {"any"}):
+        parts = next(iter(expression.values()))
+        if not isinstance(parts, list) or not parts:
+            raise RuleBroken("rule_empty", _("The rule has an empty group."))
+        for part in parts:
+            require_expression(part)
+        return
+    if set(expression) != {"fact", "at_least"}:
+        raise RuleBroken("rule_shape", _("The rule is not written as a rule."))
+    if expression["fact"] not in FACTS:
+        raise RuleBroken(
+            "rule_fact", _("No part of the programme provides the fact “%(name)s”.", name=expression["fact"])
+        )
+    need = expression["at_least"]
+    if need != ALL and (not isinstance(need, int) or isinstance(need, bool) or need < 1):
+        raise RuleBroken("rule_number", _("“At least” needs a whole number from 1, or “all”."))
+
+
+def evaluate(expression: Mapping[str, Any], facts: Mapping[str, FactValue]) -> Trace:
+    """Evaluate a rule over one trainee's facts. "All" of nothing is not met: an empty course qualifies nobody."""
+    if "fact" in expression:
+        value = facts.get(expression["fact"], FactValue(0, 0))
+        if expression["at_least"] == ALL:
+            need = value.of or 0
+            met = need > 0 and value.have >= need
+        else:
+            need = int(expression["at_least"])
+            met = value.have >= need
+        return Trace(met, (Clause(expression["fact"], value.have, need, met),))
+    together, parts = next(iter(expression.items()))
+    traces = [evaluate(part, facts) for part in parts]
+    met = all(trace.met for trace in traces) if together == "all" else any(trace.met for trace in traces)
+    return Trace(met, tuple(clause for trace in traces for clause in trace.clauses))
+
+
+def title(fact: str) -> str:
+    """What a fact is called, everywhere."""
+    return {
+        "lectures": _("Lectures watched"),
+        "tests": _("Tests passed"),
+        "entries_signed": _("Signed log entries"),
+    }[fact]
+
+
+def missing(clause: Clause) -> str:
+    """What is still missing, in one sentence; the same words for trainee, mentor and administrator."""
+    if clause.met:
+        return ""
+    left = max(clause.need - clause.have, 1)
+    if clause.fact == "lectures":
+        if clause.need == 0:
+            return _("No lecture has been published yet.")
+        return _n("%(num)s lecture still to watch", "%(num)s lectures still to watch", left)
+    if clause.fact == "tests":
+        if clause.need == 0:
+            return _("No test has been published yet.")
+        return _n("%(num)s test still to pass", "%(num)s tests still to pass", left)
+    return _n("%(num)s signed log entry still needed", "%(num)s signed log entries still needed", left)
+
+
+# Serials
+
+_CHECK_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def check_character(text: str) -> str:
+    """Check character of ISO 7064, MOD 37,36 over digits and capitals: finds any single slip and any swap of neighbours.
+
+    >>> check_character("A12425GABC1234002")
+    'M'
+    """
+    total = 36
+    for character in text:
+        total = (total + _CHECK_ALPHABET.index(character)) % 36 or 36
+        total = total * 2 % 37
+    return _CHECK_ALPHABET[(37 - total) % 36]
+
+
+def serial(programme_code: str, year: int, number: int) -> str:
+    """``FFLY-2026-000412-K``: programme, year of issue, gapless number, check character."""
+    body = f"{programme_code}{year}{number:06d}"
+    return f"{programme_code}-{year}-{number:06d}-{check_character(body)}"
+
+
+_SERIAL = re.compile(r"([0-9A-Z]{2,8})(\d{4})(\d{6})([0-9A-Z])")
+
+
+def read_serial(text: str) -> str | None:
+    """The serial that a person typed, in its one form; None if it cannot be one (a slip shows at once)."""
+    import unicodedata
+
+    bare = re.sub(r"[\s\-–—_]", "", unicodedata.normalize("NFKC", text)).upper()
+    found = _SERIAL.fullmatch(bare)
+    if found is None or check_character(bare[:-1]) != bare[-1]:
+        return None
+    return "-".join(found.groups())
+
+
+def masked(name: str) -> str:
+    """A name that its holder recognises and a stranger does not: 李*远, 王*, L* S*.
+
+    >>> masked("欧阳娜娜")
+    '欧**娜'
+    """
+    if name.isascii():
+        return " ".join(part[0] + "*" for part in name.split())
+    if len(name) <= 2:
+        return name[:1] + "*"
+    return name[0] + "*" * (len(name) - 2) + name[-1]

@@ -1,0 +1,232 @@
+"""Pages: the way to a certificate, the cohort's matrix, issuing, the register, public verification."""
+
+from datetime import timedelta
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from lms.certificates import queries, rules, services
+from lms.certificates.forms import ChooseForm, RevokeForm, SerialForm
+from lms.core import clock, limits
+from lms.core.db import transaction
+from lms.core.errors import NotFound
+from lms.core.i18n import _
+from lms.policy import Permission, Role
+from lms.programmes import queries as programmes
+from lms.web import files
+from lms.web.guard import actor, members, public, staff, wants_json
+from lms.web.paging import Page, page_number
+
+bp = Blueprint("certificates", __name__)
+
+RUNNERS = (Role.ADMINISTRATOR, Role.COORDINATOR, Role.DIRECTOR)
+VERIFY_LIMIT = (120, 60)
+"""Checks and seconds per address: an office checking a pile by hand never meets it, a robot counting serials does."""
+
+
+# The way to the certificate
+
+
+@bp.get("/progress")
+@members
+def progress() -> ResponseReturnValue:
+    """What the trainee has and what is still missing."""
+    return render_template(
+        "certificates/progress.html", tab="progress", way=queries.own_way(actor()), own=True
+    )
+
+
+@bp.get("/progress/<enrolment_id>")
+@members
+def progress_of(enrolment_id: str) -> ResponseReturnValue:
+    """The same page in the same words for mentor and staff."""
+    return render_template(
+        "certificates/progress.html", tab="trainees", way=queries.way(enrolment_id, actor()), own=False
+    )
+
+
+# The matrix and issuing
+
+
+@bp.get("/certificates")
+@staff(*RUNNERS, Role.AUDITOR)
+def cohorts() -> ResponseReturnValue:
+    """Which cohort?"""
+    rows = programmes.cohorts(actor())
+    if len(rows) == 1:
+        return redirect(url_for("certificates.matrix", cohort_id=rows[0].public_id), 303)
+    counts = programmes.enrolment_counts([row.id for row in rows])
+    return render_template("certificates/cohorts.html", tab="certificates", cohorts=rows, counts=counts)
+
+
+@bp.get("/certificates/cohorts/<cohort_id>")
+@staff(*RUNNERS, Role.AUDITOR)
+def matrix(cohort_id: str) -> ResponseReturnValue:
+    """Who is ready, who is not and why, who has a certificate."""
+    cohort = programmes.cohort(cohort_id, actor())
+    state = request.args.get("state", "ready")
+    state = state if state in queries.FILTERS else "all"
+    search = request.args.get("q", "").strip()[:60]
+    number = page_number()
+    found = queries.matrix(cohort, state=state, search=search, page=number, per_page=50)
+    pinned = queries.cohort_rule(cohort.id)
+    return render_template(
+        "certificates/matrix.html",
+        tab="certificates",
+        cohort=cohort,
+        matrix=found,
+        page=Page(found.rows, number, found.total),
+        state=state,
+        search=search,
+        pinned=pinned,
+        form=ChooseForm(),
+    )
+
+
+@bp.post("/certificates/cohorts/<cohort_id>/check")
+@staff(*RUNNERS)
+def check(cohort_id: str) -> ResponseReturnValue:
+    """Before issuing: the names and what will happen."""
+    cohort = programmes.cohort(cohort_id, actor(), permission=Permission.CERTIFICATE_ISSUE)
+    form = ChooseForm.of_request()
+    wanted = queries.ready_ids(cohort.id) if request.form.get("everyone") else (form.id.data or [])
+    chosen = queries.chosen(cohort, wanted)
+    if not chosen:
+        flash(_("Choose at least one trainee."), "error")
+        return redirect(url_for("certificates.matrix", cohort_id=cohort_id), 303)
+    return render_template("certificates/check.html", tab="certificates", cohort=cohort, chosen=chosen)
+
+
+@bp.post("/certificates/cohorts/<cohort_id>/issue")
+@staff(*RUNNERS)
+def issue(cohort_id: str) -> ResponseReturnValue:
+    """Issue to the chosen; the files are made by the worker."""
+    by = actor()
+    cohort = programmes.cohort(cohort_id, by, permission=Permission.CERTIFICATE_ISSUE)
+    form = ChooseForm.of_request()
+    chosen = queries.chosen(cohort, form.id.data or [])
+    if form.run(
+        lambda: services.issue(cohort, chosen, client_uuid=form.client_uuid.data or "", at=clock.now(), by=by)
+    ):
+        return redirect(url_for("certificates.batch", batch_id=form.result.public_id), 303)
+    return render_template(
+        "certificates/check.html", tab="certificates", cohort=cohort, chosen=chosen, form=form
+    ), form.status
+
+
+@bp.get("/certificates/batches/<batch_id>")
+@staff(*RUNNERS)
+def batch(batch_id: str) -> ResponseReturnValue:
+    """True progress of a batch, also after the page was closed."""
+    found = queries.batch(batch_id, actor())
+    reserved = [item for item in found.items if item.certificate is not None]
+    done = sum(
+        1
+        for item in reserved
+        if item.certificate and (item.certificate.state != "reserved" or item.certificate.gave_up_at)
+    )
+    text = _("%(done)s of %(total)s made", done=done, total=len(reserved))
+    if wants_json():
+        return jsonify(done=done, total=len(reserved), text=text)
+    return render_template(
+        "certificates/batch.html",
+        tab="certificates",
+        batch=found,
+        done=done,
+        total=len(reserved),
+        text=text,
+        refusal_words=queries.refusal_words,
+    )
+
+
+# The register
+
+
+@bp.get("/certificates/<serial>")
+@members
+def certificate(serial: str) -> ResponseReturnValue:
+    """One certificate for its holder or the staff."""
+    found = queries.certificate(serial, actor())
+    return render_template(
+        "certificates/certificate.html", tab="progress", certificate=found, form=RevokeForm()
+    )
+
+
+@bp.get("/certificates/<serial>/<name>.pdf")
+@members
+def file(serial: str, name: str) -> ResponseReturnValue:
+    """The signed file."""
+    found = queries.certificate(serial, actor())
+    if found.pdf_key is None or name != found.serial:
+        raise NotFound
+    return files.send(
+        found.pdf_key, max_age=timedelta(hours=1), download_name=f"{found.serial}.pdf", immutable=False
+    )
+
+
+@bp.post("/certificates/<serial>/retry")
+@staff(*RUNNERS)
+def retry(serial: str) -> ResponseReturnValue:
+    """Try again to make a file that failed."""
+    by = actor()
+    found = queries.certificate(serial, by, permission=Permission.CERTIFICATE_ISSUE)
+    with transaction():
+        services.retry(found, at=clock.now(), by=by)
+    back = request.form.get("back", "")
+    return redirect(back if back.startswith("/certificates/batches/") else f"/certificates/{serial}", 303)
+
+
+@bp.route("/certificates/<serial>/revoke", methods=["GET", "POST"])
+@staff(Role.DIRECTOR, Role.ADMINISTRATOR)
+def revoke(serial: str) -> ResponseReturnValue:
+    """Take a certificate back."""
+    by = actor()
+    found = queries.certificate(serial, by, permission=Permission.CERTIFICATE_REVOKE)
+    form = RevokeForm.of_request()
+    if request.method == "POST" and form.run(
+        lambda: services.revoke(found, reason=form.reason.data or "", at=clock.now(), by=by)
+    ):
+        flash(_("The certificate has been revoked. The verification page says so from now on."), "success")
+        return redirect(f"/certificates/{serial}", 303)
+    return render_template(
+        "certificates/revoke.html", tab="certificates", certificate=found, form=form
+    ), form.status
+
+
+# Public verification
+
+
+@bp.get("/verify")
+@public
+def verify_form() -> ResponseReturnValue:
+    """Type a number."""
+    typed = request.args.get("serial", "")
+    form = SerialForm(request.args if typed else None)
+    if typed and form.validate():
+        proper = rules.read_serial(typed)
+        return redirect(f"/verify/{proper or typed.strip().replace('/', '')}", 303)
+    return render_template("certificates/verify_form.html", form=form), form.status
+
+
+@bp.get("/verify/<serial>")
+@public
+def verify(serial: str) -> ResponseReturnValue:
+    """One sentence for anyone: valid, revoked, corrected, or unknown."""
+    limit, per_s = VERIFY_LIMIT
+    limits.hit(f"verify:{request.remote_addr}", limit=limit, per_s=per_s, at=clock.now())
+    found = queries.public_certificate(serial, key=request.args.get("k", ""))
+    status = 200 if found else 404
+    if wants_json():
+        return jsonify(
+            serial=serial[:60], state=found.state if found else "unknown", name=found.name if found else None
+        ), status
+    return (
+        render_template(
+            "certificates/verify.html",
+            found=found,
+            serial=found.serial if found else serial[:60],
+            slipped=found is None and rules.read_serial(serial) is None,
+            checked_at=clock.now(),
+        ),
+        status,
+    )

@@ -1,0 +1,279 @@
+"""The command line: the same acts from another door. Exit status 0 done, 1 found wrong, 2 refused."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lms import __version__
+from lms.core.errors import LmsError, RuleBroken
+from lms.settings import Settings, UnsafeSettings, load
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    command: Command | None = getattr(args, "command", None)
+    if command is None:
+        parser.print_help()
+        return 2
+    try:
+        return command(args)
+    except RuleBroken as refusal:
+        print(f"lms: {refusal.message} [{refusal.code}]", file=sys.stderr)
+    except (LmsError, UnsafeSettings) as problem:
+        print(f"lms: {problem}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lms", description="Firefly, a learning management system for advanced pediatric training."
+    )
+    parser.add_argument("--version", action="version", version=f"firefly-lms {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    demo = _add(commands, "demo", _demo, "build the demonstration programme and serve it")
+    demo.add_argument("--port", type=int, default=8000)
+    demo.add_argument("--data", type=Path, default=Path("instance"), help="everything it writes goes here")
+    demo.add_argument("--no-open", action="store_true", help="do not open a browser")
+    demo.add_argument("--reset", action="store_true", help="forget the old data and start over")
+
+    serve = _add(commands, "serve", _serve, "serve the site (settings from LMS_* variables)")
+    serve.add_argument("--bind", default="127.0.0.1:8000")
+    serve.add_argument("--processes", type=int, default=1, help="web processes (one with SQLite)")
+    serve.add_argument("--threads", type=int, default=16)
+    serve.add_argument(
+        "--with-worker", action="store_true", help="do background work in a thread of this process too"
+    )
+
+    _add(commands, "worker", _worker, "do background work until stopped")
+
+    init = _add(commands, "init", _init, "make the database and the first administrator")
+    init.add_argument("--name", required=True, help="the administrator's name")
+    init.add_argument("--login", required=True, help="their e-mail address or phone number")
+
+    database = commands.add_parser("db", help="the database").add_subparsers(metavar="ACT", required=True)
+    _add(database, "upgrade", _db_upgrade, "bring the schema up to this version")
+    _add(database, "check", _db_check, "say whether schema and models agree")
+
+    trail = commands.add_parser("audit", help="the audit trail").add_subparsers(metavar="ACT", required=True)
+    verify = _add(trail, "verify", _audit_verify, "prove every link, name the first broken one of each chain")
+    verify.add_argument("--scope", help="one chain only, for example logbook:12")
+    verify.add_argument("--data", type=Path, help="data folder of a demonstration site")
+    _add(trail, "seal", _audit_seal, "seal today's chains into one root (the worker does this daily)")
+
+    check = _add(commands, "verify", _verify, "check a certificate's PDF offline")
+    check.add_argument("file", type=Path)
+    check.add_argument("--root", type=Path, required=True, help="the root certificate that you trust")
+
+    certificates = commands.add_parser("certificates", help="certificates").add_subparsers(
+        metavar="ACT", required=True
+    )
+    export = _add(certificates, "export", _certificates_export, "write the issued PDFs and root.crt")
+    export.add_argument("--data", type=Path, help="data folder of a demonstration site")
+    export.add_argument("--to", type=Path, required=True)
+
+    assessments = commands.add_parser("assessments", help="tests").add_subparsers(
+        metavar="ACT", required=True
+    )
+    statistics = _add(
+        assessments, "statistics", _assessments_statistics, "print the statistics of a test as JSON"
+    )
+    statistics.add_argument("test", help="the test's id, as in its address")
+    statistics.add_argument("--csv", action="store_true", help="as a table for a spreadsheet")
+    statistics.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
+    _add(commands, "permissions", _permissions, "print docs/permissions.md")
+
+    bench = _add(commands, "bench", _bench, "measure the product on a temporary site, one JSON line per job")
+    bench.add_argument("--trainees", type=int, nargs="*", default=[40, 2000])
+    bench.add_argument("--rounds", type=int, default=200)
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, act: Command, words: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=words, description=words)
+    parser.set_defaults(command=act)
+    return parser
+
+
+def _settings(data: Path | None = None) -> Settings:
+    """The site's settings; with ``--data``, those of the demonstration in that folder."""
+    return load(env="demo", data_dir=data) if data is not None else load()
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from lms import demo
+
+    return demo.main(port=args.port, data=args.data, open_browser=not args.no_open, reset=args.reset)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from lms.serving import Server
+
+    settings = load()
+    processes = args.processes
+    if processes > 1 and settings.database_url.startswith("sqlite"):
+        print("lms: SQLite has one writer: serving with one process (PostgreSQL lifts this)", file=sys.stderr)
+        processes = 1
+    Server(
+        settings, bind=args.bind, processes=processes, threads=args.threads, with_worker=args.with_worker
+    ).run()
+    return 0
+
+
+def _worker(_args: argparse.Namespace) -> int:
+    import signal
+
+    from lms.app import configure_logging, create_app
+    from lms.core.jobs import Worker
+
+    configure_logging(verbose=True)
+    worker = Worker(create_app(load()))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    worker.run()
+    return 0
+
+
+def _init(args: argparse.Namespace) -> int:
+    from lms.accounts import services
+    from lms.app import create_app
+    from lms.core import clock, signing
+    from lms.core.db import transaction
+    from lms.migrations import build_schema
+    from lms.policy import SITE, Role
+
+    settings = load()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    build_schema(settings.database_url)
+    at = clock.now()
+    if not (settings.keys_dir / "root.crt").exists():
+        signing.create_authority(
+            settings.keys_dir, organisation=settings.organisation, at=at, passphrase=settings.keys_passphrase
+        )
+        print(
+            f"Signing keys are in {settings.keys_dir}: move root.key and issuing.key off this machine, publish root.crt."
+        )
+    app = create_app(settings)
+    with app.app_context(), transaction():
+        latin = args.name if args.name.isascii() else ""
+        person = services.add_person(name_zh="" if latin else args.name, name_latin=latin, at=at, by=None)
+        account = services.add_account(person, login=args.login, at=at, by=None)
+        services.grant(person, Role.ADMINISTRATOR, SITE, at=at, by=None)
+        token = services.make_link(account, "invite", at=at, by=None)
+    print(f"Set the password within 14 days: {settings.base_url}/invitation/{token}")
+    return 0
+
+
+def _db_upgrade(_args: argparse.Namespace) -> int:
+    from lms.migrations import build_schema
+
+    settings = load()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    build_schema(settings.database_url)
+    return 0
+
+
+def _db_check(_args: argparse.Namespace) -> int:
+    """Build a scratch database from the migrations and compare it with the models."""
+    import tempfile
+
+    from alembic import command
+    from alembic.util.exc import AutogenerateDiffsDetected
+
+    from lms.migrations import build_schema, config
+
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/check.sqlite3"
+        build_schema(url)
+        try:
+            command.check(config(url))
+        except AutogenerateDiffsDetected as differences:
+            print(f"lms: schema and models differ: {differences}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _audit_verify(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.core import audit
+
+    with create_app(_settings(args.data)).app_context():
+        verdict = audit.verify(scope=args.scope)
+    if args.scope and verdict.is_empty:
+        print(f"lms: the audit trail has no chain called {args.scope!r}", file=sys.stderr)
+        return 2
+    for link in verdict.broken:
+        print(f"broken: {link.scope} at link {link.seq}: {link.why}")
+    print(
+        json.dumps(
+            {
+                "events": verdict.events,
+                "chains": verdict.chains,
+                "roots": verdict.roots,
+                "broken": len(verdict.broken),
+            }
+        )
+    )
+    return 1 if verdict.broken else 0
+
+
+def _audit_seal(_args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.core import audit, clock
+    from lms.core.db import transaction
+
+    with create_app(load()).app_context(), transaction():
+        root = audit.seal(clock.today(), at=clock.now())
+    print(root.root if root else "sealed already")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from lms.certificates import cli
+
+    return cli.verify(args.file, root=args.root)
+
+
+def _certificates_export(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.certificates import cli
+
+    settings = _settings(args.data)
+    with create_app(settings).app_context():
+        return cli.export(args.to, settings=settings)
+
+
+def _assessments_statistics(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.assessments import cli
+
+    with create_app(_settings(args.data)).app_context():
+        return cli.statistics(args.test, as_csv=args.csv)
+
+
+def _permissions(_args: argparse.Namespace) -> int:
+    from lms.policy import permissions_markdown
+
+    print(permissions_markdown(), end="")
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from lms import bench
+
+    return bench.main(trainees=args.trainees, rounds=args.rounds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

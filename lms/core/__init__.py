@@ -1,0 +1,1 @@
+"""What every feature stands on; knows no feature and no HTTP. One doorman for each foreign library."""

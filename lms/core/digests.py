@@ -1,0 +1,54 @@
+"""Digests, canonical JSON and plain Ed25519 signatures: what the proofs of other rooms are made of."""
+
+import hashlib
+from typing import Any
+
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 of ``data``, 64 lower-case hexadecimal digits (FIPS 180-4)."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one way to write ``value`` as JSON (RFC 8785), so that equal facts have equal digests.
+
+    Raises ``ValueError`` for what JSON cannot say the same way everywhere: NaN, an integer beyond 2^53, a key that
+    is no string, a lone surrogate, a date.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise ValueError(f"not canonical JSON: {error}") from error
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of ``value``."""
+    return sha256_hex(canonical_json(value))
+
+
+def ed25519_public_key(private_key: bytes) -> bytes:
+    """The 32-byte public key that belongs to a 32-byte private key (RFC 8032, 5.1.5)."""
+    return (
+        Ed25519PrivateKey.from_private_bytes(private_key)
+        .public_key()
+        .public_bytes(Encoding.Raw, PublicFormat.Raw)
+    )
+
+
+def sign_ed25519(message: bytes, *, private_key: bytes) -> bytes:
+    """The 64-byte Ed25519 signature of ``message`` (RFC 8032); ``private_key``: 32 bytes."""
+    return Ed25519PrivateKey.from_private_bytes(private_key).sign(message)
+
+
+def verify_ed25519(message: bytes, signature: bytes, *, public_key: bytes) -> bool:
+    """Whether ``signature`` is that of ``message``; a key or signature of the wrong shape is simply not."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

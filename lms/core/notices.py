@@ -1,0 +1,599 @@
+"""Notices: what a person is told, on their page always, by mail and by signed webhook as they prefer.
+
+A feature declares its kinds (``Kind``) and calls ``notify`` inside the transaction of the act. The page shows the notice
+at once; letters and webhooks are rows of their own that the worker delivers. Words are kept as kind and values, and
+spoken in the reader's language when they are read.
+
+Delivery: a failure that is known is tried again with growing pauses. A letter whose fate is not known (the machine died
+between sending and writing it down) is not sent twice; a webhook is, since it carries the delivery's id by which the
+receiver can tell. A dead webhook rests, and never holds up a letter.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from lms.core import clock, jobs, mail, site, webhooks
+from lms.core.db import Base, WithId, db, transaction
+from lms.core.errors import RuleBroken
+from lms.core.i18n import DEFAULT_LOCALE, _, speaking
+
+DELIVER = "notices.deliver"
+MAX_ATTEMPTS = 24
+"""With pauses of at most five minutes: an outage of a mail server of about an hour and a half is bridged."""
+
+STALE_AFTER = timedelta(days=3)
+"""What could not be delivered by then stays on the page only."""
+
+# ---------------------------------------------------------------- kinds
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of notice, declared once by the feature that sends it; making one makes it known."""
+
+    code: str
+    """``feature.what``, for example ``logbooks.entry_returned``."""
+    title: str
+    """Lazy template with named values: ``lazy("Entry returned: %(procedure)s")``."""
+    body: str = ""
+    label: str = ""
+    """What it is called where people choose their preferences; the title without values where empty."""
+    by_mail: bool = True
+    """Whether a letter is sent unless the person says otherwise."""
+    by_webhook: bool = False
+    """Whether the site's webhooks are told that it happened: by the label, never by values or names."""
+    must_mail: bool = False
+    """A letter whatever the person prefers: their account's safety depends on it."""
+
+    def __post_init__(self) -> None:
+        """Join the registry; one code means one kind."""
+        if self.code in KINDS:
+            raise ValueError(f"two kinds of notice called {self.code}")
+        KINDS[self.code] = self
+
+
+KINDS: dict[str, Kind] = {}
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where and how a person reads."""
+
+    email: str
+    """Empty: no letters."""
+    locale: str = DEFAULT_LOCALE
+    name: str = ""
+
+
+address_book: Callable[[int], Address | None] | None = None
+"""Account → address; None for an account that is closed. Provided by accounts, joined in ``app.py``."""
+
+
+def join_address_book(book: Callable[[int], Address | None]) -> None:
+    """Join the provider of addresses; called from ``app.py`` only."""
+    global address_book
+    address_book = book
+
+
+# ---------------------------------------------------------------- tables
+
+
+class Notice(WithId, Base):
+    """Something a person is told."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        UniqueConstraint("account_id", "once"),
+        Index("ix_notice_account_unread", "account_id", "read_at"),
+        Index("ix_notice_account_newest", "account_id", "id"),
+    )
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    kind: Mapped[str] = mapped_column(String(60))
+    values: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Named values of the templates; text and numbers only."""
+    url: Mapped[str] = mapped_column(String(300), default="")
+    """Path on this site where the matter is dealt with."""
+    once: Mapped[str | None] = mapped_column(String(120))
+    """Key of the fact: the same fact is told once, however often the act is repeated."""
+    made_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+
+    @property
+    def title(self) -> str:
+        """The title in the reader's language."""
+        return _spoken(self.kind, "title", self.values)
+
+    @property
+    def body(self) -> str:
+        """The body in the reader's language."""
+        return _spoken(self.kind, "body", self.values)
+
+
+class NoticeDelivery(jobs.Leased, Base):
+    """A notice on its way by one channel; the truth behind the job ``notices.deliver``."""
+
+    __tablename__ = "notice_delivery"
+    __table_args__ = (
+        UniqueConstraint("notice_id", "target"),
+        CheckConstraint("state IN ('due', 'sent', 'failed', 'unknown', 'skipped')", name="state"),
+        Index("ix_notice_delivery_due", "state", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notice.id"))
+    target: Mapped[str] = mapped_column(String(40))
+    """``mail`` or ``webhook:<id>``."""
+    webhook_id: Mapped[int | None] = mapped_column(ForeignKey("webhook.id"))
+    state: Mapped[str] = mapped_column(String(10), default="due")
+    """``due``; then ``sent``, ``failed`` (given up), ``unknown`` (a letter that may have left), ``skipped`` (nobody there)."""
+    sending_at: Mapped[datetime | None]
+    """Set just before it leaves and cleared when it is known to have failed."""
+    done_at: Mapped[datetime | None]
+
+    notice: Mapped[Notice] = relationship(lazy="raise")
+
+
+class NoticePreference(Base):
+    """What a person chose for one kind of notice; no row: the kind's own defaults."""
+
+    __tablename__ = "notice_preference"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(60), primary_key=True)
+    by_mail: Mapped[bool]
+    by_webhook: Mapped[bool]
+
+
+class Webhook(WithId, Base):
+    """An address on another system that is told; set by administrators only."""
+
+    __tablename__ = "webhook"
+    __table_args__ = (CheckConstraint("shape IN ('firefly', 'wecom', 'dingtalk')", name="shape"),)
+
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    """Whose notices; None: everybody's (of the kinds that go by webhook)."""
+    url: Mapped[str] = mapped_column(String(500))
+    secret: Mapped[str] = mapped_column(String(200), default="")
+    """Signs what is sent; DingTalk issues its own (``SEC…``), WeCom has none."""
+    shape: Mapped[str] = mapped_column(String(10), default="firefly")
+    """``firefly``: our own JSON, signed; ``wecom`` and ``dingtalk``: a text message of their group robots."""
+    private_allowed: Mapped[bool] = mapped_column(default=False)
+    """Whether it may lead into the hospital's own network; link-local addresses are refused even then."""
+    made_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    """In a row."""
+    rests_until: Mapped[datetime | None]
+    """After failures nothing is tried before."""
+
+
+# ---------------------------------------------------------------- acts
+
+
+def notify(
+    account_id: int,
+    kind: Kind,
+    *,
+    values: Mapping[str, object] | None = None,
+    url: str = "",
+    at: datetime,
+    once: str | None = None,
+) -> Notice | None:
+    """Tell one account, inside the current transaction. None when ``once`` has been told before.
+
+    ``values``: text and numbers for the kind's templates. ``url``: a path on this site.
+    """
+    given: dict[str, Any] = dict(values or {})
+    for name, value in given.items():
+        if not isinstance(value, str | int | float):
+            raise TypeError(f"value {name} of a notice must be text or a number")
+    if url and (not url.startswith("/") or url.startswith("//")):
+        raise ValueError("a notice leads to a path on this site")
+    _fill(str(kind.title), given)  # a missing value is found here, not on a phone at night
+    _fill(str(kind.body), given)
+    notice = Notice(account_id=account_id, kind=kind.code, values=given, url=url, made_at=at, once=once)
+    if not _told_first(notice):
+        return None
+    mails, hooks = _channels(account_id, kind)
+    deliveries = [NoticeDelivery(notice_id=notice.id, target="mail")] if mails else []
+    deliveries += [
+        NoticeDelivery(notice_id=notice.id, target=f"webhook:{hook}", webhook_id=hook) for hook in hooks
+    ]
+    db.session.add_all(deliveries)
+    db.session.flush()
+    for delivery in deliveries:
+        jobs.enqueue(DELIVER, delivery.id)
+    return notice
+
+
+def _told_first(notice: Notice) -> bool:
+    """Add the notice; False when the same fact has been told before, also by somebody at this very moment."""
+    if notice.once is None:
+        db.session.add(notice)
+        db.session.flush()
+        return True
+    told = select(Notice.id).where(Notice.account_id == notice.account_id, Notice.once == notice.once)
+    if db.session.scalar(told) is not None:
+        return False
+    try:
+        with db.session.begin_nested():
+            db.session.add(notice)
+            db.session.flush()
+    except IntegrityError:
+        if db.session.scalar(told) is None:
+            raise
+        return False
+    return True
+
+
+def _channels(account_id: int, kind: Kind) -> tuple[bool, Sequence[int]]:
+    """Whether by mail, and by which webhooks."""
+    chosen = db.session.get(NoticePreference, (account_id, kind.code))
+    by_mail = chosen.by_mail if chosen else kind.by_mail
+    by_webhook = chosen.by_webhook if chosen else kind.by_webhook
+    hooks: Sequence[int] = ()
+    if by_webhook or kind.by_webhook:
+        # A person's own webhook follows the person's choice, the site's follows the kind.
+        wanted = []
+        if by_webhook:
+            wanted.append(Webhook.account_id == account_id)
+        if kind.by_webhook:
+            wanted.append(Webhook.account_id.is_(None))
+        query = select(Webhook.id).where(or_(*wanted), Webhook.disabled_at.is_(None)).order_by(Webhook.id)
+        hooks = db.session.scalars(query).all()
+    return by_mail or kind.must_mail, hooks
+
+
+def mark_read(account_id: int, *, public_ids: Sequence[str] | None = None, at: datetime) -> int:
+    """Mark notices of the account as read (None: all); returns how many were unread."""
+    query = update(Notice).where(Notice.account_id == account_id, Notice.read_at.is_(None))
+    if public_ids is not None:
+        query = query.where(Notice.public_id.in_(public_ids))
+    done = db.session.execute(query.values(read_at=at).execution_options(synchronize_session=False))
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def prefer(account_id: int, kind: Kind, *, by_mail: bool, by_webhook: bool) -> None:
+    """Keep a person's choice for one kind."""
+    chosen = db.session.get(NoticePreference, (account_id, kind.code))
+    if chosen is None:
+        chosen = NoticePreference(account_id=account_id, kind=kind.code)
+        db.session.add(chosen)
+    chosen.by_mail, chosen.by_webhook = by_mail, by_webhook
+    db.session.flush()
+
+
+def add_webhook(
+    url: str,
+    *,
+    at: datetime,
+    account_id: int | None = None,
+    secret: str = "",
+    shape: str = "firefly",
+    private_allowed: bool = False,
+) -> Webhook:
+    """Add a webhook; the caller has asked the policy (administrators only).
+
+    Raises RuleBroken("webhook_url") or ("webhook_secret").
+    """
+    if shape not in webhooks.SHAPES:
+        raise ValueError("unknown shape of webhook")
+    webhooks.check_url(url)
+    if shape == "firefly" and len(secret) < 16:
+        raise RuleBroken(
+            "webhook_secret", _("Give the webhook a secret of at least 16 characters."), field="secret"
+        )
+    hook = Webhook(
+        account_id=account_id,
+        url=url,
+        secret=secret,
+        shape=shape,
+        private_allowed=private_allowed,
+        made_at=at,
+    )
+    db.session.add(hook)
+    db.session.flush()
+    return hook
+
+
+# ---------------------------------------------------------------- questions
+
+
+def told_kinds() -> list[str]:
+    """What the site's webhooks are told, in the reader's language."""
+    return [_without_values(kind) for _code, kind in sorted(KINDS.items()) if kind.by_webhook]
+
+
+def kind_name(code: str) -> str:
+    """What a kind is called; an unknown one by its code."""
+    return _without_values(KINDS[code]) if code in KINDS else code
+
+
+def _without_values(kind: Kind) -> str:
+    """A kind in words that name nobody."""
+    words = str(kind.label or kind.title)
+    return kind.code if "%(" in words else words
+
+
+_UNREAD = (
+    select(func.count())
+    .select_from(Notice)
+    .where(Notice.account_id == bindparam("account_id"), Notice.read_at.is_(None))
+)
+"""Built once: the shell of every page asks it."""
+
+
+def unread_count(account_id: int) -> int:
+    """How many notices the account has not read."""
+    return int(db.session.scalar(_UNREAD, {"account_id": account_id}) or 0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of notices, newest first."""
+
+    notices: Sequence[Notice]
+    older: int | None
+    """Pass as ``before`` for the next page; None on the last."""
+
+
+def page_of(account_id: int, *, before: int | None = None, size: int = 20, unread_only: bool = False) -> Page:
+    """Notices of the account, newest first."""
+    query = select(Notice).where(Notice.account_id == account_id).order_by(Notice.id.desc()).limit(size + 1)
+    if before is not None:
+        query = query.where(Notice.id < before)
+    if unread_only:
+        query = query.where(Notice.read_at.is_(None))
+    found = db.session.scalars(query).all()
+    return Page(found[:size], found[size - 1].id if len(found) > size else None)
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A kind with the channels that count for a person."""
+
+    kind: Kind
+    by_mail: bool
+    by_webhook: bool
+
+
+def preferences_of(account_id: int) -> list[Preference]:
+    """Every kind with what the person chose, or the kind's defaults."""
+    rows = db.session.scalars(select(NoticePreference).where(NoticePreference.account_id == account_id))
+    chosen = {row.kind: row for row in rows}
+    return [
+        Preference(
+            kind,
+            kind.must_mail or (chosen[code].by_mail if code in chosen else kind.by_mail),
+            chosen[code].by_webhook if code in chosen else kind.by_webhook,
+        )
+        for code, kind in sorted(KINDS.items())
+    ]
+
+
+def _spoken(code: str, part: str, values: Mapping[str, Any]) -> str:
+    kind = KINDS.get(code)
+    if kind is None:  # of a feature that this site no longer has
+        return code if part == "title" else ""
+    return _fill(str(getattr(kind, part)), values)
+
+
+def _fill(template: str, values: Mapping[str, Any]) -> str:
+    return template % values if template else ""
+
+
+# ---------------------------------------------------------------- delivery
+
+
+def _ready() -> Any:
+    """Deliveries that are due, but for those whose webhook rests or is switched off."""
+    resting = (
+        select(Webhook.id)
+        .where(
+            Webhook.id == NoticeDelivery.webhook_id,
+            or_(Webhook.rests_until > clock.now(), Webhook.disabled_at.is_not(None)),
+        )
+        .exists()
+    )
+    return (NoticeDelivery.state == "due") & ~resting
+
+
+def _gave_up(delivery_id: int, why: str) -> None:
+    db.session.execute(
+        update(NoticeDelivery)
+        .where(NoticeDelivery.id == delivery_id, NoticeDelivery.state == "due")
+        .values(state="failed", done_at=clock.now(), failure=why[:400])
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass
+class _Parcel:
+    """What leaves, read once and kept outside any transaction."""
+
+    title: str
+    body: str
+    url: str
+    address: Address
+    kind: str
+    made_at: datetime
+    notice_id: str
+    hook: Webhook | None = None
+    already_left: bool = False
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def deliver(delivery_id: int, lease: jobs.Lease) -> None:
+    """Send one delivery; the job ``notices.deliver``."""
+    parcel = _packed(delivery_id)
+    if parcel is None:
+        _finish(lease, state="skipped")
+        return
+    if parcel.already_left and parcel.hook is None:
+        _finish(lease, state="unknown")
+        return
+    if parcel.made_at < clock.now() - STALE_AFTER:
+        raise jobs.GiveUp("too old to be told now")
+    with transaction():
+        lease.check()
+        _set(delivery_id, sending_at=clock.now())
+    try:
+        if parcel.hook is not None:
+            _post(parcel, delivery_id)
+        else:
+            _write(parcel, delivery_id)
+    except mail.MailFailed as problem:
+        if problem.may_have_left:
+            _finish(lease, state="unknown")
+            return
+        _know_failed(delivery_id, lease, parcel)
+        if problem.for_good:
+            raise jobs.GiveUp(str(problem)) from problem
+        raise
+    except webhooks.WebhookFailed as problem:
+        _know_failed(delivery_id, lease, parcel)
+        if problem.for_good:
+            raise jobs.GiveUp(str(problem)) from problem
+        raise
+    _finish(lease, state="sent", hook=parcel.hook)
+
+
+def _packed(delivery_id: int) -> _Parcel | None:
+    """The parcel in its reader's language; None when nobody is there to read it."""
+    delivery = db.session.get_one(NoticeDelivery, delivery_id, populate_existing=True)
+    notice = db.session.get_one(Notice, delivery.notice_id)
+    hook = (
+        db.session.get(Webhook, delivery.webhook_id, populate_existing=True) if delivery.webhook_id else None
+    )
+    address = address_book(notice.account_id) if address_book else None
+    if address is None or (hook is None and not address.email):
+        db.session.rollback()
+        return None
+    base_url = site.settings().base_url
+    is_for_all = hook is not None and hook.account_id is None
+    """A webhook of the site tells others than the reader: what happened and where, but no values and no names."""
+    with speaking(address.locale):
+        parcel = _Parcel(
+            title=kind_name(notice.kind) if is_for_all else notice.title,
+            body="" if is_for_all else notice.body,
+            url=f"{base_url}{notice.url}" if notice.url else base_url,
+            address=address,
+            kind=notice.kind,
+            made_at=notice.made_at,
+            notice_id=notice.public_id,
+            hook=hook,
+            already_left=delivery.sending_at is not None,
+            fields={} if is_for_all else dict(notice.values),
+        )
+    if hook is not None:
+        db.session.expunge(hook)
+    db.session.rollback()
+    return parcel
+
+
+def _write(parcel: _Parcel, delivery_id: int) -> None:
+    with speaking(parcel.address.locale):
+        footer = _("You receive this letter because of your notification settings on this site.")
+        greeting = _("Hello %(name)s,", name=parcel.address.name) if parcel.address.name else ""
+    text = "\n\n".join(
+        part for part in (greeting, parcel.body or parcel.title, parcel.url, "-- \n" + footer) if part
+    )
+    mail.send(
+        parcel.address.email,
+        " ".join(parcel.title.split()),
+        text + "\n",
+        settings=site.settings(),
+        at=clock.now(),
+        message_id=f"notice.{parcel.notice_id}.{delivery_id}",
+    )
+
+
+def _post(parcel: _Parcel, delivery_id: int) -> None:
+    hook = parcel.hook
+    assert hook is not None
+    webhooks.post(
+        webhooks.Message(
+            id=f"{parcel.notice_id}.{delivery_id}",
+            kind=parcel.kind,
+            made_at=parcel.made_at,
+            title=parcel.title,
+            body=parcel.body,
+            url=parcel.url,
+            values=parcel.fields,
+        ),
+        url=hook.url,
+        secret=hook.secret,
+        shape=hook.shape,
+        private_allowed=hook.private_allowed,
+        at=clock.now(),
+    )
+
+
+def _set(delivery_id: int, **values: object) -> None:
+    db.session.execute(
+        update(NoticeDelivery)
+        .where(NoticeDelivery.id == delivery_id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _finish(lease: jobs.Lease, *, state: str, hook: Webhook | None = None) -> None:
+    with transaction():
+        lease.release()
+        _set(lease.row_id, state=state, done_at=clock.now())
+        if hook is not None:
+            db.session.execute(
+                update(Webhook)
+                .where(Webhook.id == hook.id, Webhook.failures > 0)
+                .values(failures=0, rests_until=None)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _know_failed(delivery_id: int, lease: jobs.Lease, parcel: _Parcel) -> None:
+    """The parcel is known not to have arrived: it may be sent again; a webhook that fails again and again rests."""
+    with transaction():
+        lease.check()
+        _set(delivery_id, sending_at=None)
+        if parcel.hook is not None:
+            failures = parcel.hook.failures + 1
+            rest_s = min(2 ** min(failures, 12), 3600)
+            db.session.execute(
+                update(Webhook)
+                .where(Webhook.id == parcel.hook.id)
+                .values(failures=Webhook.failures + 1, rests_until=clock.now() + timedelta(seconds=rest_s))
+                .execution_options(synchronize_session=False)
+            )
+
+
+def register_jobs() -> None:
+    """Make the delivery known to the worker; called from ``app.py``."""
+    jobs.register(
+        jobs.Job(
+            name=DELIVER,
+            model=lambda: NoticeDelivery,
+            ready=_ready,
+            run=deliver,
+            gave_up=_gave_up,
+            max_attempts=MAX_ATTEMPTS,
+        )
+    )

@@ -1,0 +1,29 @@
+"""Video: the one doorman of ffmpeg-python (as a builder of commands only), of the ffmpeg program and of PyAV.
+
+An upload is hostile until proven otherwise, so every file is opened in a child process of its own with limits on time,
+memory and output, a short list of container formats and no protocol but plain files. ``probe`` refuses by name before
+anything costs; ``transcode`` fills a temporary folder that its caller publishes by one rename.
+"""
+
+from lms.core.video.ladder import RUNGS, Rung, find_ffmpeg
+from lms.core.video.limits import REASONS, Limits, TranscodeFailed, TranscodeStopped, VideoRefused, reason
+from lms.core.video.manifest import Manifest, Rendition
+from lms.core.video.probing import Probe, probe
+from lms.core.video.transcoding import transcode
+
+__all__ = [
+    "REASONS",
+    "RUNGS",
+    "Limits",
+    "Manifest",
+    "Probe",
+    "Rendition",
+    "Rung",
+    "TranscodeFailed",
+    "TranscodeStopped",
+    "VideoRefused",
+    "find_ffmpeg",
+    "probe",
+    "reason",
+    "transcode",
+]

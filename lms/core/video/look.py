@@ -1,0 +1,180 @@
+"""Look into media files with PyAV; a script run as a child under limits, never imported by the product.
+
+``python -I look.py probe FORMATS MAX_PIXELS PATH``       one JSON object: facts of an upload, or {"refused": code}
+``python -I look.py measure FOLDER…``                      one JSON object per rendition made by us, in a list
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+from av.stream import Disposition
+
+_TAIL_S = 12.0
+"""How far before the stated end we look for the last packets."""
+
+_AUDIO_PREFIXES = ("pcm_", "adpcm_", "wma", "amr")
+_CODECS = {
+    "aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "mp3float", "opus", "libopus", "vorbis", "libvorbis",
+    "av1", "libdav1d", "libaom-av1", "dvvideo", "flv", "flv1", "h263", "h264", "hevc", "mjpeg", "mpeg1video",
+    "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "prores", "theora", "vc1", "vp8", "vp9",
+    "libvpx", "libvpx-vp9", "wmv1", "wmv2", "wmv3",
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """The upload is refused; the argument is the reason code."""
+
+
+def probe(path: str, *, formats: str, max_pixels: int) -> dict[str, Any]:
+    """Facts of an upload. Raises Refused."""
+    options = {"protocol_whitelist": "file", "format_whitelist": formats}
+    try:
+        container = av.open(f"file:{path}", container_options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as problem:
+        with Path(path).open("rb") as file:
+            head = file.read(12)
+        known = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free") or head[:4] == b"\x1aE\xdf\xa3"
+        raise Refused("truncated" if known else "unknown_container") from problem
+    with container:
+        pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not pictures:
+            raise Refused("no_video")
+        video = pictures[0]
+        audio = container.streams.audio[0] if container.streams.audio else None
+        for stream in (video, audio):
+            if stream is not None and not _known(stream):
+                raise Refused("unknown_codec")
+        width, height = video.codec_context.width, video.codec_context.height
+        if width < 16 or height < 16:
+            raise Refused("unreadable")
+        if width * height > max_pixels:
+            raise Refused("too_many_pixels")
+        stated = _stated_end(container, video)
+        first = _first_frame(container, video)
+        if first.width * first.height > max_pixels:
+            raise Refused("too_many_pixels")
+        reached = _last_packet(container, stated)
+        sar = video.sample_aspect_ratio
+        rate = video.average_rate or video.guessed_rate
+        return {
+            "container": container.format.name,
+            "streams": len(container.streams),
+            "duration_s": stated if stated is not None else reached,
+            "reached_s": reached,
+            "video_index": video.index,
+            "audio_index": None if audio is None else audio.index,
+            "video_codec": video.codec_context.name,
+            "audio_codec": None if audio is None else audio.codec_context.name,
+            "width": round(width * float(sar)) if sar else width,
+            "height": height,
+            "turned": abs(int(getattr(first, "rotation", 0) or 0)) % 180 == 90,
+            "frames_per_s": float(rate) if rate else 25.0,
+        }
+
+
+def _known(stream: Any) -> bool:
+    name = stream.codec_context.name if stream.codec_context is not None else ""
+    return name in _CODECS or name.startswith(_AUDIO_PREFIXES)
+
+
+def _stated_end(container: Any, video: Any) -> float | None:
+    """Seconds that the file claims, or None where it does not say (recordings made by a browser)."""
+    if container.duration:
+        return float(container.duration / av.time_base)
+    return float(video.duration * video.time_base) if video.duration else None
+
+
+def _first_frame(container: Any, video: Any) -> Any:
+    """The first picture, proof that the file is what it says and the place where its rotation stands."""
+    video.codec_context.thread_count = 1
+    tried = 0
+    try:
+        for frame in container.decode(video):
+            return frame
+        tried = 1
+    except av.error.FFmpegError as problem:
+        raise Refused("unreadable") from problem
+    raise Refused("unreadable" if tried else "no_video")
+
+
+def _last_packet(container: Any, stated: float | None) -> float:
+    """Seconds of media that are really there, by reading packets near the stated end (all, if none is stated)."""
+    begin = (container.start_time or 0) / av.time_base
+    reached = 0.0
+    try:
+        container.seek(int((begin + max(0.0, (stated or 0.0) - _TAIL_S)) * av.time_base), backward=True)
+        for packet in container.demux():
+            if packet.pts is not None and packet.size:
+                reached = max(
+                    reached, float((packet.pts + (packet.duration or 0)) * packet.time_base) - begin
+                )
+    except av.error.FFmpegError:  # what was read until here counts
+        pass
+    return reached
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Facts of one HLS rendition of ours: first and last time, keyframes, codec words, picture."""
+    parts = [folder / "init.mp4", *sorted(folder.glob("*.m4s"))]
+    with _Joined(parts) as whole, av.open(whole, mode="r", format="mp4") as container:
+        stream = container.streams[0]
+        context = stream.codec_context
+        starts, ends, keys = [], [], []
+        for packet in container.demux(stream):
+            if packet.pts is None or not packet.size:
+                continue
+            at = float(packet.pts * packet.time_base)
+            starts.append(at)
+            ends.append(at + float((packet.duration or 0) * packet.time_base))
+            if packet.is_keyframe and stream.type == "video":
+                keys.append(round(at, 4))
+        head = bytes(context.extradata or b"")
+        return {
+            "folder": folder.name,
+            "codecs": f"avc1.{head[1:4].hex()}" if stream.type == "video" else "mp4a.40.2",
+            "start_s": min(starts, default=0.0),
+            "end_s": max(ends, default=0.0),
+            "keyframes": keys,
+            "width": getattr(context, "width", 0) or 0,
+            "height": getattr(context, "height", 0) or 0,
+        }
+
+
+class _Joined:
+    """Files read one after the other as if they were one, without holding them in memory."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._waiting = list(reversed(paths))
+        self._file = self._waiting.pop().open("rb")
+
+    def read(self, size: int) -> bytes:
+        while not (data := self._file.read(size)) and self._waiting:
+            self._file.close()
+            self._file = self._waiting.pop().open("rb")
+        return data
+
+    def __enter__(self) -> "_Joined":
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self._file.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Answer on standard output, in JSON."""
+    av.logging.set_level(None)
+    if arguments[0] == "measure":
+        answer: Any = [measure(Path(name)) for name in arguments[1:]]
+    else:
+        try:
+            answer = probe(arguments[3], formats=arguments[1], max_pixels=int(arguments[2]))
+        except Refused as refusal:
+            answer = {"refused": str(refusal)}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

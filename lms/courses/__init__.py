@@ -1,0 +1,1 @@
+"""Courses: course, module, lecture, video, and the evidence that a lecture was watched."""

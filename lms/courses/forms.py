@@ -1,0 +1,135 @@
+"""Shapes of input."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from wtforms import HiddenField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, ValidationError
+
+from lms.core.i18n import lazy, pick
+from lms.courses.models import Lecture
+from lms.programmes.models import Cohort
+from lms.web.forms import FileField, Form
+
+MOST_KEY_POINTS = 12
+
+
+def _stripped(text: str | None) -> str:
+    return (text or "").strip()
+
+
+def _title(label: str) -> StringField:
+    return StringField(
+        label,
+        filters=[_stripped],
+        validators=[InputRequired(lazy("Give a title in both languages.")), _some, Length(max=160)],
+    )
+
+
+def _some(_form: Form, field: Any) -> None:
+    if not field.data:
+        raise ValidationError(lazy("Give a title in both languages."))
+
+
+class ModuleForm(Form):
+    """A module's words."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    title_zh = _title(lazy("Title in Chinese"))
+    title_en = _title(lazy("Title in English"))
+
+
+class CourseForm(Form):
+    """A course's words."""
+
+    title_zh = _title(lazy("Title in Chinese"))
+    title_en = _title(lazy("Title in English"))
+    summary_zh = TextAreaField(lazy("Summary in Chinese"), filters=[_stripped], validators=[Length(max=1000)])
+    summary_en = TextAreaField(lazy("Summary in English"), filters=[_stripped], validators=[Length(max=1000)])
+
+
+class NewCourseForm(CourseForm):
+    """A new course and the cohort it is for."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    cohort = SelectField(
+        lazy("Cohort"), validators=[InputRequired(lazy("Choose the cohort."))], validate_choice=True
+    )
+
+    def offer(self, cohorts: Mapping[str, Cohort]) -> None:
+        """The cohorts to choose from, by public id."""
+        self.cohort.choices = [
+            SelectChoice(
+                key,
+                " · ".join(
+                    (
+                        pick(cohort.programme.title_zh, cohort.programme.title_en),
+                        pick(cohort.name_zh, cohort.name_en),
+                    )
+                ),
+            )
+            for key, cohort in cohorts.items()
+        ]
+
+
+class LectureForm(CourseForm):
+    """A lecture's words. Key points: one on each line, Chinese and English parted by a vertical bar."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    key_points = TextAreaField(
+        lazy("Key points"),
+        description=lazy("One on each line: Chinese | English. At most 12."),
+        filters=[_stripped],
+        validators=[Length(max=4000)],
+    )
+
+    def validate_key_points(self, field: Any) -> None:
+        """Name the line that lacks a language."""
+        lines = [line for line in (field.data or "").splitlines() if line.strip()]
+        if len(lines) > MOST_KEY_POINTS:
+            raise ValidationError(lazy("Keep to 12 key points; nobody remembers more."))
+        for number, line in enumerate(lines, 1):
+            zh, bar, en = line.partition("|")
+            if not bar or not zh.strip() or not en.strip():
+                raise ValidationError(lazy("Key point %(number)s: write Chinese | English.", number=number))
+
+    @classmethod
+    def showing(cls, lecture: Lecture) -> Self:
+        """The form with a lecture's present words."""
+        return cls(
+            title_zh=lecture.title_zh,
+            title_en=lecture.title_en,
+            summary_zh=lecture.summary_zh,
+            summary_en=lecture.summary_en,
+            key_points="\n".join(f"{point['zh']} | {point['en']}" for point in lecture.key_points),
+        )
+
+    @property
+    def points(self) -> list[dict[str, str]]:
+        """The key points as they are kept."""
+        return [
+            {"zh": zh.strip(), "en": en.strip()}
+            for zh, _bar, en in (
+                line.partition("|") for line in (self.key_points.data or "").splitlines() if line.strip()
+            )
+        ]
+
+
+class VideoForm(Form):
+    """A video to upload."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    video = FileField(lazy("Video file"), validators=[InputRequired(lazy("Choose a video file."))])
+
+
+class CaptionsForm(Form):
+    """Captions to upload."""
+
+    lang = SelectField(
+        lazy("Language of the captions"),
+        choices=[SelectChoice("zh-Hans", lazy("Chinese")), SelectChoice("en", lazy("English"))],
+        default="zh-Hans",
+    )
+    captions = FileField(
+        lazy("Caption file (WebVTT)"), validators=[InputRequired(lazy("Choose a caption file."))]
+    )

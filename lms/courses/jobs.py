@@ -1,0 +1,104 @@
+"""Background work: an uploaded video becomes a playable one."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy import select, update
+
+from lms.core import clock, jobs, site, video
+from lms.core.db import db, transaction
+from lms.core.jobs import Fenced, GiveUp, Job, Lease
+from lms.core.storage import storage
+from lms.courses import services
+from lms.courses.models import Video
+
+
+def transcode(video_id: int, lease: Lease) -> None:
+    """Source → temporary folder → one rename → one commit; killed anywhere, the old version stays and this is done again."""
+    with transaction():
+        lease.check()
+        row = db.session.scalars(select(Video).where(Video.id == video_id)).one()
+        services.start_transcode(row)
+        source_key, public_id, token = row.source_key, row.public_id, lease.token
+    source = storage().path(source_key)
+
+    def tell(share: float) -> None:
+        with suppress(Exception), transaction():  # a number for the page; the work goes on without it
+            db.session.execute(
+                update(Video)
+                .where(Video.id == video_id, Video.lease_token == token)
+                .values(progress_percent=min(99, int(share * 100)))
+            )
+
+    with storage().temporary("transcode-") as folder:
+        target = folder / "out"
+        try:
+            manifest = video.transcode(
+                source,
+                target,
+                on_progress=_every_two_percent(tell),
+                should_stop=lease.lost.is_set,
+                ffmpeg=site.settings().ffmpeg,
+            )
+        except video.VideoRefused as refusal:
+            raise GiveUp(refusal.code) from refusal
+        except video.TranscodeStopped as stopped:
+            raise Fenced from stopped
+        document = (target / "manifest.json").read_text("utf-8")
+        sizes = {path.name: path.stat().st_size for path in target.iterdir() if path.is_file()}
+        key = f"{services.FOLDERS}/{public_id}/{token}"
+        storage().publish(target, key)
+    with transaction():
+        lease.check()
+        row = db.session.scalars(select(Video).where(Video.id == video_id).with_for_update()).one()
+        services.finish_transcode(
+            row,
+            folder_key=key,
+            manifest=manifest,
+            document=json.loads(document),
+            at=clock.now(),
+            lite_bytes=sizes.get(manifest.video_file, 0),
+            audio_bytes=sizes.get(manifest.audio_file, 0),
+        )
+        lease.release()
+    _sweep_attempts(public_id, token)
+
+
+def _sweep_attempts(public_id: str, kept: int) -> None:
+    """Remove the folders of attempts that died between their rename and their commit; no row names them."""
+    for folder in storage().path(f"{services.FOLDERS}/{public_id}").iterdir():
+        if folder.name != str(kept):
+            storage().remove(f"{services.FOLDERS}/{public_id}/{folder.name}")
+
+
+def _every_two_percent(tell: Callable[[float], None]) -> Callable[[float], None]:
+    last = -2.0
+
+    def heard(share: float) -> None:
+        nonlocal last
+        if share * 100 >= last + 2:
+            last = share * 100
+            tell(share)
+
+    return heard
+
+
+def gave_up(video_id: int, why: str) -> None:
+    """Mark the video as failed, with the reason as a code the page can put into words."""
+    row = db.session.scalars(select(Video).where(Video.id == video_id).with_for_update()).one()
+    services.fail_transcode(row, why if why in video.REASONS else "transcode")
+
+
+def register() -> None:
+    """Make the jobs of this feature known to the worker."""
+    jobs.register(
+        Job(
+            name=services.TRANSCODE,
+            model=lambda: Video,
+            ready=lambda: Video.state.in_(("uploaded", "transcoding")),
+            run=transcode,
+            gave_up=gave_up,
+            max_attempts=3,
+        )
+    )

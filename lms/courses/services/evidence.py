@@ -1,0 +1,184 @@
+"""Watch evidence: what a player reports, counted within what the wall clock allows."""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import load_only
+
+from lms.core import audit, ports
+from lms.core.db import db
+from lms.core.errors import NotFound
+from lms.courses import rules
+from lms.courses.models import Lecture, LectureCompletion, Video, Watch, WatchPurse, WatchSession
+from lms.courses.rules import Purse, VideoState
+from lms.courses.services.addresses import read_session
+from lms.programmes.models import Enrolment
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The server's answer to a player's report."""
+
+    acked_seq: int
+    watched_s: int
+    duration_s: int
+    percent: int
+    complete: bool
+
+
+def beat(
+    lecture: Lecture,
+    enrolment: Enrolment,
+    *,
+    session: str,
+    seq: int,
+    intervals: object,
+    position_s: float | None,
+    at: datetime,
+) -> Counted:
+    """Count a player's report: union of intervals, within what the wall clock allows, each report once.
+
+    The caller has checked that the trainee may watch the lecture. The version is the one that the player was opened
+    with: who watches while the video is replaced is not refused. Raises RuleBroken for a forged session or intervals
+    that nobody can have played.
+    """
+    nonce, opened_at, video_public_id = read_session(session, enrolment)
+    played = rules.intervals_from(intervals)
+    purse_row = _locked_purse(enrolment.person_id, opened_at)
+    row, player, watch, done = _evidence(lecture, enrolment, nonce, video_public_id)
+    if player is None:
+        player = WatchSession(
+            nonce=nonce,
+            enrolment_id=enrolment.id,
+            video_id=row.id,
+            opened_at=opened_at,
+            last_seq=0,
+            credited_s=0,
+        )
+        db.session.add(player)
+    if watch is None:
+        watch = Watch(
+            enrolment_id=enrolment.id,
+            lecture_id=lecture.id,
+            video_id=row.id,
+            bitmap=b"",
+            watched_s=0,
+            position_s=0.0,
+            updated_at=at,
+        )
+        db.session.add(watch)
+    if seq > player.last_seq:
+        purse = rules.fill_purse(_purse(purse_row, opened_at), at=at)
+        budget = rules.wall_budget_s(
+            purse, session_opened_at=opened_at, session_credited_s=player.credited_s, at=at
+        )
+        watch.bitmap, credited = rules.credit(
+            watch.bitmap, played, duration_s=row.duration_s, wall_budget_s=budget
+        )
+        purse = rules.spend(purse, credited)
+        purse_row.filled_at, purse_row.seconds = purse.at, purse.seconds
+        player.last_seq = seq
+        player.credited_s += credited
+        watch.watched_s = rules.watched_seconds(watch.bitmap)
+        watch.updated_at = at
+        if position_s is not None and 0 <= position_s <= row.duration_s + 1:
+            watch.position_s = position_s
+    share = Fraction(watch.watched_s, row.duration_s)
+    db.session.flush()
+    if not done and rules.is_complete(share):
+        _complete(lecture, enrolment, row, watch, at=at)
+        done = True
+    return Counted(player.last_seq, watch.watched_s, row.duration_s, rules.shown_percent(share), done)
+
+
+@cache
+def _evidence_query() -> Select[Video, WatchSession, Watch, int]:
+    enrolment_id: Any = bindparam("enrolment_id")
+    return (
+        select(Video, WatchSession, Watch, LectureCompletion.id)
+        .select_from(Video)
+        .options(load_only(Video.duration_s))
+        .outerjoin(WatchSession, WatchSession.nonce == bindparam("player"))
+        .outerjoin(Watch, (Watch.video_id == Video.id) & (Watch.enrolment_id == enrolment_id))
+        .outerjoin(
+            LectureCompletion,
+            (LectureCompletion.lecture_id == Video.lecture_id)
+            & (LectureCompletion.enrolment_id == enrolment_id),
+        )
+        .where(
+            Video.public_id == bindparam("version"),
+            Video.lecture_id == bindparam("lecture_id"),
+            Video.state == VideoState.READY,
+        )
+    )
+
+
+@cache
+def _purse_query() -> Select[WatchPurse]:
+    return (
+        select(WatchPurse)
+        .where(WatchPurse.person_id == bindparam("owner"))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _evidence(
+    lecture: Lecture, enrolment: Enrolment, nonce: str, video_public_id: str
+) -> tuple[Video, WatchSession | None, Watch | None, bool]:
+    """All that a report touches in one query; read after the purse was locked, so nobody else changes it meanwhile."""
+    found = db.session.execute(
+        _evidence_query(),
+        {
+            "version": video_public_id,
+            "lecture_id": lecture.id,
+            "enrolment_id": enrolment.id,
+            "player": nonce,
+        },
+    ).first()
+    if found is None:
+        raise NotFound
+    return found[0], found[1], found[2], found[3] is not None
+
+
+def _locked_purse(person_id: int, opened_at: datetime) -> WatchPurse:
+    row = db.session.scalar(_purse_query(), {"owner": person_id})
+    if row is None:
+        first = rules.open_purse(None, at=opened_at)
+        with contextlib.suppress(IntegrityError), db.session.begin_nested():  # two first reports at once
+            db.session.add(WatchPurse(person_id=person_id, filled_at=first.at, seconds=first.seconds))
+        row = db.session.scalars(_purse_query(), {"owner": person_id}).one()
+    return row
+
+
+def _purse(row: WatchPurse, opened_at: datetime) -> Purse:
+    kept = Purse(row.filled_at, row.seconds)
+    return kept if kept.at >= opened_at else rules.open_purse(kept, at=opened_at)
+
+
+def _complete(lecture: Lecture, enrolment: Enrolment, row: Video, watch: Watch, *, at: datetime) -> None:
+    db.session.add(
+        LectureCompletion(
+            enrolment_id=enrolment.id,
+            lecture_id=lecture.id,
+            video_id=row.id,
+            watched_s=watch.watched_s,
+            at=at,
+        )
+    )
+    db.session.flush()
+    audit.record(
+        "courses.lecture.complete",
+        scope=f"learning:{enrolment.id}",
+        at=at,
+        account_id=None,
+        subject=f"lecture:{lecture.public_id}",
+        seconds=watch.watched_s,
+    )
+    ports.fact_changed.tell(ports.FactChanged("lectures", enrolment.id, at))

@@ -1,0 +1,75 @@
+"""What the entry form offers: items and signers."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import joinedload
+
+from lms.accounts.models import Person
+from lms.core.db import db
+from lms.logbooks import rules
+from lms.logbooks.models import Entry, Framework, Item
+from lms.programmes import queries as programmes
+
+FREQUENT = 6
+"""Chips on top of the entry form."""
+
+
+def items() -> Sequence[Item]:
+    """Every item that can be logged now (the latest published version of each framework), frameworks loaded."""
+    latest = (
+        select(Framework.code, func.max(Framework.version).label("version"))
+        .where(Framework.state == "published")
+        .group_by(Framework.code)
+        .subquery()
+    )
+    return db.session.scalars(
+        select(Item)
+        .join(Item.framework)
+        .options(joinedload(Item.framework))
+        .join(latest, and_(latest.c.code == Framework.code, latest.c.version == Framework.version))
+        .order_by(Framework.code, Item.position)
+    ).all()
+
+
+def frequent_items(enrolment_id: int, among: Sequence[Item], *, unit: str) -> list[Item]:
+    """The trainee's own most frequent items, filled up from the unit's framework, critical ones first."""
+    counts = _logged_counts(enrolment_id)
+    own = sorted((item for item in among if counts.get(item.code)), key=lambda item: -counts[item.code])
+    others = sorted(
+        (item for item in among if not counts.get(item.code)),
+        key=lambda item: (
+            item.framework.code != unit,
+            not item.critical,
+            item.kind != "PROCEDURE",
+            item.position,
+        ),
+    )
+    return (own + others)[:FREQUENT]
+
+
+def _logged_counts(enrolment_id: int) -> dict[str, int]:
+    rows = db.session.execute(
+        select(Item.code, func.count())
+        .join(Entry, Entry.item_id == Item.id)
+        .where(Entry.enrolment_id == enrolment_id, Entry.state != rules.DISCARDED)
+        .group_by(Item.code)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def signers_between(enrolment_id: int, first: date, last: date) -> list[Person]:
+    """Who supervised a trainee on any day of a span, the primary mentor of the last day first."""
+    found: dict[int, Person] = {}
+    pairings = programmes.pairings_between(enrolment_id, first, last)
+    for pairing in sorted(
+        pairings,
+        key=lambda row: (
+            not row.from_on <= last <= row.to_on,
+            ("primary", "second", "deputy").index(row.kind),
+            row.id,
+        ),
+    ):
+        found.setdefault(pairing.mentor_person_id, pairing.mentor)
+    return list(found.values())

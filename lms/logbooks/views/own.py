@@ -1,0 +1,295 @@
+"""The trainee's own logbook: write, send, put right, take back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypedDict
+
+from flask import abort, flash, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from lms.core import clock
+from lms.core.db import transaction
+from lms.core.errors import NotFound
+from lms.core.i18n import _, pick
+from lms.logbooks import queries, rules, services
+from lms.logbooks.forms import EntryForm
+from lms.logbooks.models import Entry, Framework, Item
+from lms.logbooks.rules import Content
+from lms.logbooks.views.blueprint import PER_PAGE, bp
+from lms.policy import Actor
+from lms.programmes import queries as programmes
+from lms.programmes.models import Enrolment
+from lms.web.errors import problem
+from lms.web.guard import actor, members, wants_json
+from lms.web.paging import Page, page_number
+
+
+def _own_enrolment(by: Actor) -> Enrolment:
+    found = programmes.own_enrolment(by)
+    if found is None:
+        raise NotFound
+    return found
+
+
+@bp.get("/logbook")
+@members
+def logbook() -> ResponseReturnValue:
+    """The trainee's own entries, what came back first, with counts by state and by item."""
+    enrolment = _own_enrolment(actor())
+    state, item, number = request.args.get("state", ""), request.args.get("item", ""), page_number()
+    overview = queries.overview(enrolment, own=True)
+    rows = queries.entries(enrolment, own=True, state=state, item=item, page=number, per_page=PER_PAGE)
+    total = overview.total(state=state, item=item)
+    return render_template(
+        "logbooks/logbook.html",
+        tab="logbook",
+        enrolment=enrolment,
+        page=Page(rows, number, total, PER_PAGE),
+        returns=queries.returns_of(rows),
+        overview=overview,
+        state=state,
+        item=item,
+    )
+
+
+# ---------------------------------------------------------------- the form
+
+
+class _Given(TypedDict):
+    item: Item
+    performed_on: date
+    content: Content
+    signer_person_id: int | None
+
+
+def _given(form: EntryForm) -> _Given:
+    """What a valid form says. Raises RuleBroken where item or signer cannot be made out."""
+    performed_on = form.performed_on.data
+    assert performed_on is not None
+    return {
+        "item": form.chosen_item(),
+        "performed_on": performed_on,
+        "content": form.content(),
+        "signer_person_id": form.signer_person_id(),
+    }
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Items of one framework that are not on top already."""
+
+    framework: Framework
+    items: Sequence[Item]
+
+
+def _offer(form: EntryForm, enrolment: Enrolment, *, today: date) -> None:
+    """Give a form its items and the people who supervised lately."""
+    first = min(today - rules.REFUSED_AFTER, form.performed_on.data or today)
+    form.offer(queries.items(), queries.signers_between(enrolment.id, first, today))
+
+
+def _form_page(form: EntryForm, entry_id: str | None = None) -> ResponseReturnValue:
+    """The form as a page. Everything it shows is asked for anew: a refusal has rolled the session back."""
+    by, today = actor(), clock.today(clock.now())
+    enrolment = _own_enrolment(by)
+    entry = queries.own_entry(entry_id, by) if entry_id else None
+    _offer(form, enrolment, today=today)
+    placement = programmes.placement_on(enrolment.id, today)
+    unit = placement.unit if placement else ""
+    matching = [item for item in form.items if item.code in form.found]
+    on_top = matching or queries.frequent_items(enrolment.id, form.items, unit=unit)
+    chosen = next((item for item in form.items if item.code == form.item.data), None)
+    if chosen is not None and chosen not in on_top:
+        on_top = [chosen, *on_top]
+    rest: dict[str, list[Item]] = {}
+    for item in form.items:
+        if item not in on_top:
+            rest.setdefault(item.framework.code, []).append(item)
+    groups = [_Group(items[0].framework, items) for items in rest.values()]
+    page = render_template(
+        "logbooks/entry_form.html",
+        tab="logbook",
+        form=form,
+        entry=entry,
+        returned=queries.returns_of([entry]).get(entry.id) if entry else None,
+        on_top=on_top,
+        matching=bool(matching),
+        groups=sorted(groups, key=lambda group: group.framework.code != unit),
+        is_sample=any(item.framework.is_sample for item in form.items),
+        placed=placement is not None,
+        today=today,
+        earliest=min(today - rules.REFUSED_AFTER, entry.performed_on if entry else today),
+        details_open=any(form[name].data or form[name].errors for name in form.DETAILS),
+    )
+    return page, form.status
+
+
+@bp.get("/logbook/new")
+@members
+def new_entry() -> ResponseReturnValue:
+    """The form of four taps: date and mentor are filled in, clinical facts never."""
+    form = EntryForm()
+    form.performed_on.data = clock.today(clock.now())
+    form.item.data = request.args.get("item", "")
+    return _form_page(form)
+
+
+@bp.post("/logbook/new")
+@members
+def create() -> ResponseReturnValue:
+    """Write an entry and send it, from the page or from an outbox: the same client id makes it once."""
+    by, at = actor(), clock.now()
+    _refuse_other_account(by)
+    enrolment = _own_enrolment(by)
+    # The outbox names each delivery in a header. The page's own key may be older: its form can be sent again.
+    client_uuid = request.headers.get("X-Client-Id") or _posted("client_uuid")
+    known = queries.entry_of_client(by.person_id, client_uuid)
+    if known is not None:
+        return _written(known, new=False)
+    form, as_draft = EntryForm.of_request(), _posted("act") == "draft"
+    if as_draft:
+        form.allow_gaps()
+    _offer(form, enrolment, today=clock.today(at))
+    if form.run(
+        lambda: services.log(
+            enrolment, **_given(form), client_uuid=client_uuid, as_draft=as_draft, at=at, by=by
+        )
+    ):
+        entry, new = form.result
+        return _written(entry, new=new)
+    if wants_json():
+        return _refused(form)
+    return _form_page(form)
+
+
+def _posted(name: str) -> str:
+    """A value of the form or of the JSON body."""
+    if request.is_json:
+        body = request.get_json(silent=True)
+        value = body.get(name, "") if isinstance(body, dict) else ""
+        return value if isinstance(value, str) else ""
+    return request.form.get(name, "")
+
+
+def _refuse_other_account(by: Actor) -> None:
+    """What one person kept on a shared device is never sent in the name of another."""
+    if request.headers.get("X-Account", by.account_public_id) != by.account_public_id:
+        abort(401)
+
+
+def _written(entry: Entry, *, new: bool) -> ResponseReturnValue:
+    if wants_json():
+        answer = {
+            "id": entry.public_id,
+            "state": entry.state,
+            "url": f"/logbook/{entry.public_id}",
+            "duplicate": not new,
+        }
+        return jsonify(answer), 201 if new else 200
+    _say(entry)
+    return redirect("/logbook", 303)
+
+
+def _say(entry: Entry) -> None:
+    """Flash what happened to an entry that was just written."""
+    name = pick(entry.item.title_zh, entry.item.title_en)
+    if entry.state == rules.SUBMITTED and entry.signer is not None:
+        flash(_("Sent to %(mentor)s: %(item)s.", mentor=entry.signer.name, item=name), "ok")
+    elif entry.state == rules.DRAFT:
+        flash(_("Kept as a draft: %(item)s.", item=name), "ok")
+
+
+def _refused(form: EntryForm) -> ResponseReturnValue:
+    """A refusal for the outbox, which shows its sentence beside the entry."""
+    errors = {name: [str(text) for text in texts] for name, texts in form.errors.items()}
+    sentences = [*form.problems, *(text for texts in errors.values() for text in texts)]
+    return problem(422, "form", " ".join(sentences), errors=errors)
+
+
+# ---------------------------------------------------------------- one entry
+
+
+@bp.get("/logbook/<public_id>")
+@members
+def entry(public_id: str) -> ResponseReturnValue:
+    """One entry with its history; each signature is checked anew as it is shown."""
+    by, at = actor(), clock.now()
+    found = queries.entry(public_id, by)
+    is_author, is_signer = found.author_person_id == by.person_id, found.signer_person_id == by.person_id
+    page = render_template(
+        "logbooks/entry.html",
+        tab="logbook" if is_author else "to-sign" if is_signer else "trainees",
+        entry=found,
+        facts=found.facts,
+        history=queries.history(found),
+        is_author=is_author,
+        acts=rules.acts(
+            found.state,
+            who="author" if is_author else "signer" if is_signer else "",
+            opened=found.opened_at is not None,
+            submitted_before=found.revision_no > 0,
+        ),
+    )
+    if is_signer and found.state == rules.SUBMITTED and found.opened_at is None:
+        with transaction():
+            services.note_opened([found.id], at=at, by=by)
+    return page
+
+
+@bp.get("/logbook/<public_id>/edit")
+@members
+def edit(public_id: str) -> ResponseReturnValue:
+    """The same form with what the entry holds."""
+    found = queries.own_entry(public_id, actor())
+    if found.state not in rules.IN_HAND:
+        return redirect(f"/logbook/{public_id}", 303)
+    form = EntryForm()
+    form.fill(found)
+    return _form_page(form, public_id)
+
+
+@bp.post("/logbook/<public_id>/edit")
+@members
+def save(public_id: str) -> ResponseReturnValue:
+    """Keep the changes, or send them as a new revision."""
+    by, at = actor(), clock.now()
+    queries.own_entry(public_id, by)
+    form, as_draft = EntryForm.of_request(), _posted("act") == "draft"
+    if as_draft:
+        form.allow_gaps()
+    _offer(form, _own_enrolment(by), today=clock.today(at))
+
+    def act() -> Entry:
+        found = queries.own_entry(public_id, by, for_update=True)
+        services.change(found, **_given(form), at=at, by=by)
+        if not as_draft:
+            services.submit(found, at=at, by=by)
+        return found
+
+    if not form.run(act):
+        return _form_page(form, public_id)
+    _say(form.result)
+    return redirect("/logbook", 303)
+
+
+@bp.post("/logbook/<public_id>/recall")
+@members
+def recall(public_id: str) -> ResponseReturnValue:
+    """Take a submitted entry back into the author's hand."""
+    by, at = actor(), clock.now()
+    with transaction():
+        services.recall(queries.own_entry(public_id, by, for_update=True), at=at, by=by)
+    flash(_("The entry is yours again. Change it, then send it."), "ok")
+    return redirect(f"/logbook/{public_id}/edit", 303)
+
+
+@bp.post("/logbook/<public_id>/discard")
+@members
+def discard(public_id: str) -> ResponseReturnValue:
+    """Throw a draft away."""
+    by, at = actor(), clock.now()
+    with transaction():
+        services.discard(queries.own_entry(public_id, by, for_update=True), at=at, by=by)
+    flash(_("The draft is gone."), "ok")
+    return redirect("/logbook", 303)

@@ -1,0 +1,58 @@
+"""One trainee and all of a mentor's trainees: where they are, and what waits in their logbooks."""
+
+from collections.abc import Sequence
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from lms.core import clock
+from lms.logbooks import queries
+from lms.logbooks.models import Entry
+from lms.logbooks.views.blueprint import PER_PAGE, bp
+from lms.policy import Permission, allows
+from lms.programmes import queries as programmes
+from lms.web.guard import actor, members
+from lms.web.paging import Page, page_number
+
+
+@bp.get("/trainees")
+@members
+def trainees() -> ResponseReturnValue:
+    """The trainees whom the actor mentors or assesses today."""
+    today = clock.today(clock.now())
+    return render_template(
+        "logbooks/trainees.html", tab="trainees", mentees=queries.mentees(actor(), on=today), today=today
+    )
+
+
+@bp.get("/trainees/<public_id>")
+@members
+def trainee(public_id: str) -> ResponseReturnValue:
+    """One trainee: placements, mentors, and as far as the reader may, the logbook."""
+    by, today, number = actor(), clock.today(clock.now()), page_number()
+    enrolment = programmes.enrolment(public_id, by)
+    state, item = request.args.get("state", ""), request.args.get("item", "")
+    placements = programmes.placements(enrolment.id)
+    reads = queries.may_read_entries(by, enrolment, placements)
+    own = enrolment.person_id == by.person_id
+    overview = queries.overview(enrolment, own=own) if reads else None
+    rows: Sequence[Entry] = ()
+    if overview is not None:
+        rows = queries.entries(enrolment, own=own, state=state, item=item, page=number, per_page=PER_PAGE)
+    total = overview.total(state=state, item=item) if overview else 0
+    manages = allows(by, Permission.COHORT_MANAGE, enrolment.cohort)
+    return render_template(
+        "logbooks/trainee.html",
+        tab="cohorts" if manages else "trainees",
+        enrolment=enrolment,
+        placements=placements,
+        today=today,
+        tracks=dict(programmes.tracks()),
+        reads=reads,
+        manages=manages,
+        overview=overview,
+        page=Page(rows, number, total, PER_PAGE),
+        returns=queries.returns_of(rows),
+        state=state,
+        item=item,
+    )

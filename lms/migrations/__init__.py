@@ -1,0 +1,36 @@
+"""The schema's history, and the one way to bring a database up to it."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+HERE = Path(__file__).resolve().parent
+
+
+def config(database_url: str) -> Config:
+    """Alembic's configuration for a database."""
+    found = Config()
+    found.set_main_option("script_location", str(HERE))
+    found.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    return found
+
+
+def build_schema(database_url: str, revision: str = "head") -> None:
+    """Bring a database (empty or older) up to ``revision``."""
+    command.upgrade(config(database_url), revision)
+
+
+def create_everything(database_url: str) -> None:
+    """Make the schema straight from the models; for writing a first migration only."""
+    from lms.core.db import Base, append_only_ddl, append_only_tables, prepare_engine
+
+    engine = create_engine(database_url)
+    prepare_engine(engine)
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
+        for table, unless in append_only_tables().items():
+            for statement in append_only_ddl(engine.dialect.name, table, unless):
+                connection.exec_driver_sql(statement)
+    engine.dispose()

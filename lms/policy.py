@@ -1,0 +1,295 @@
+"""Who may do what: authorization on one page.
+
+``TABLE`` maps each permission to an OR of ANDs over tiny predicates; what is not in the table is refused. A predicate
+sees the actor and the *shape* of the thing (``thing.trainee_person_id``), never its table, so it can be read aloud.
+Roles are not hierarchical: each is (role, scope, from, to), and an administrator cannot sign clinical records.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from lms.core.errors import NotAllowed, NotFound
+from lms.core.i18n import _
+
+
+class Role(StrEnum):
+    """What a person is to some scope, for some time."""
+
+    APPLICANT = "applicant"
+    TRAINEE = "trainee"
+    MENTOR = "mentor"
+    SECOND_ASSESSOR = "second_assessor"
+    UNIT_LEAD = "unit_lead"
+    COMMITTEE_MEMBER = "committee_member"
+    COMMITTEE_CHAIR = "committee_chair"
+    EDUCATOR = "educator"
+    CLINICAL_REVIEWER = "clinical_reviewer"
+    EXAMINER = "examiner"
+    JUDGE = "judge"
+    INVIGILATOR = "invigilator"
+    MARKER = "marker"
+    COORDINATOR = "coordinator"
+    DIRECTOR = "director"
+    HOSPITAL_LIAISON = "hospital_liaison"
+    EDUCATION_OFFICE = "education_office"
+    DATA_PROTECTION_OFFICER = "data_protection_officer"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+
+
+SITE = "site"
+"""Scope of the whole site. Other scopes: ``programme:<id>``, ``cohort:<id>``, ``hospital:<id>``."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks, made once per request: the account, the person behind it, the roles they hold today."""
+
+    account_id: int
+    account_public_id: str
+    person_id: int
+    """Person and account are apart: several accounts of one person are known as one person."""
+    name: str
+    locale: str = "zh_Hans"
+    xinjiang_time: bool = False
+    grants: frozenset[tuple[Role, str]] = field(default_factory=frozenset)
+    session_id: int | None = None
+    seen_at: datetime | None = None
+    """When the session was last noted as in use."""
+
+    def has(self, role: Role, *scopes: str) -> bool:
+        """Whether the actor holds ``role`` today in one of ``scopes`` (the site's scope always counts)."""
+        return any((role, scope) in self.grants for scope in (SITE, *scopes))
+
+    def is_any(self, *roles: Role) -> bool:
+        """Whether the actor holds one of ``roles`` today in any scope."""
+        return any(role in roles for role, _scope in self.grants)
+
+    def scope_ids(self, kind: str, *roles: Role) -> set[int] | None:
+        """Ids of the scopes of ``kind`` where the actor holds one of ``roles``; None means all (a site-wide role)."""
+        found: set[int] = set()
+        for role, scope in self.grants:
+            if role not in roles:
+                continue
+            if scope == SITE:
+                return None
+            name, _colon, number = scope.partition(":")
+            if name == kind:
+                found.add(int(number))
+        return found
+
+
+class Permission(StrEnum):
+    """An act on a kind of thing: ``feature.thing.act``."""
+
+    ACCOUNT_READ = "accounts.account.read"
+    ACCOUNT_MANAGE = "accounts.account.manage"
+    GRANT_MANAGE = "accounts.grant.manage"
+    AUDIT_READ = "core.audit.read"
+    APPROVE = "core.approval.decide"
+    WEBHOOK_MANAGE = "core.webhook.manage"
+
+    COHORT_READ = "programmes.cohort.read"
+    COHORT_MANAGE = "programmes.cohort.manage"
+    ENROLMENT_READ = "programmes.enrolment.read"
+
+    COURSE_READ = "courses.course.read"
+    COURSE_EDIT = "courses.course.edit"
+    LECTURE_WATCH = "courses.lecture.watch"
+
+    BANK_READ = "assessments.bank.read"
+    BANK_MANAGE = "assessments.bank.manage"
+    ITEM_WRITE = "assessments.item.write"
+    ITEM_REVIEW = "assessments.item.review"
+    TEST_READ = "assessments.test.read"
+    TEST_MANAGE = "assessments.test.manage"
+    STATISTICS_READ = "assessments.statistics.read"
+    CUT_RATE = "assessments.cut.rate"
+    SITTING_START = "assessments.sitting.start"
+    SITTING_READ = "assessments.sitting.read"
+    SITTING_ANSWER = "assessments.sitting.answer"
+    SITTING_SUPERVISE = "assessments.sitting.supervise"
+
+    ENTRY_WRITE = "logbooks.entry.write"
+    ENTRY_READ = "logbooks.entry.read"
+    ENTRY_CHANGE = "logbooks.entry.change"
+    ENTRY_SIGN = "logbooks.entry.sign"
+
+    PROGRESS_READ = "certificates.progress.read"
+    CERTIFICATE_ISSUE = "certificates.certificate.issue"
+    CERTIFICATE_READ = "certificates.certificate.read"
+    CERTIFICATE_REVOKE = "certificates.certificate.revoke"
+
+
+Predicate = Callable[[Actor, Any], bool]
+
+
+def _scopes(thing: Any) -> tuple[str, ...]:
+    """The scopes a thing lies in: its cohort, its programme, its hospital, as far as it has them."""
+    found = []
+    for kind in ("cohort", "programme", "hospital"):
+        number = getattr(thing, f"{kind}_id", None)
+        if number is not None:
+            found.append(f"{kind}:{number}")
+    return tuple(found)
+
+
+def holds(*roles: Role) -> Predicate:
+    """The actor holds one of the roles in a scope of the thing."""
+
+    def predicate(actor: Actor, thing: Any) -> bool:
+        return any(actor.has(role, *_scopes(thing)) for role in roles)
+
+    predicate.__name__ = " or ".join(roles)
+    return predicate
+
+
+def is_self(actor: Actor, thing: Any) -> bool:
+    """the account is the actor's own"""
+    return bool(getattr(thing, "person_id", None) == actor.person_id)
+
+
+def is_trainee(actor: Actor, thing: Any) -> bool:
+    """the thing belongs to the actor's own training"""
+    return bool(getattr(thing, "trainee_person_id", None) == actor.person_id)
+
+
+def is_author(actor: Actor, thing: Any) -> bool:
+    """the actor wrote it"""
+    return bool(getattr(thing, "author_person_id", None) == actor.person_id)
+
+
+def is_signer(actor: Actor, thing: Any) -> bool:
+    """it was submitted to the actor"""
+    return bool(getattr(thing, "signer_person_id", None) == actor.person_id)
+
+
+def is_mentor(actor: Actor, thing: Any) -> bool:
+    """the actor is paired with the trainee on this day"""
+    return actor.person_id in getattr(thing, "mentor_person_ids", ())
+
+
+def is_judge(actor: Actor, thing: Any) -> bool:
+    """the actor was asked to judge it"""
+    return actor.person_id in getattr(thing, "judge_person_ids", ())
+
+
+def is_enrolled(actor: Actor, thing: Any) -> bool:
+    """the actor is enrolled in a cohort of the thing"""
+    return any(actor.has(Role.TRAINEE, scope) for scope in _scopes(thing))
+
+
+def is_published(_actor: Actor, thing: Any) -> bool:
+    """it is published"""
+    return getattr(thing, "state", None) == "published"
+
+
+def is_practice(_actor: Actor, thing: Any) -> bool:
+    """it belongs to a practice bank"""
+    return getattr(thing, "purpose", None) == "practice"
+
+
+def someone_else_wrote_it(actor: Actor, thing: Any) -> bool:
+    """no account of the actor's person wrote it"""
+    return bool(getattr(thing, "author_person_id", None) != actor.person_id)
+
+
+def was_submitted(_actor: Actor, thing: Any) -> bool:
+    """it has left the trainee's draft"""
+    return getattr(thing, "state", None) not in {"draft", "discarded"}
+
+
+R, P = Role, Permission
+
+_RUNS = holds(R.COORDINATOR, R.DIRECTOR, R.ADMINISTRATOR)
+_READS = holds(R.COORDINATOR, R.DIRECTOR, R.ADMINISTRATOR, R.AUDITOR)
+
+TABLE: dict[Permission, list[list[Predicate]]] = {
+    P.ACCOUNT_READ: [[is_self], [holds(R.ADMINISTRATOR, R.AUDITOR)]],
+    P.ACCOUNT_MANAGE: [[holds(R.ADMINISTRATOR)]],
+    P.GRANT_MANAGE: [[holds(R.ADMINISTRATOR)]],
+    P.AUDIT_READ: [[holds(R.AUDITOR, R.ADMINISTRATOR, R.DATA_PROTECTION_OFFICER)]],
+    P.APPROVE: [[holds(R.DIRECTOR, R.COMMITTEE_CHAIR, R.EXAMINER, R.ADMINISTRATOR)]],
+    P.WEBHOOK_MANAGE: [[holds(R.ADMINISTRATOR)]],
+    P.COHORT_READ: [[_READS], [holds(R.EDUCATOR, R.EDUCATION_OFFICE)]],
+    P.COHORT_MANAGE: [[_RUNS]],
+    P.ENROLMENT_READ: [[is_trainee], [is_mentor], [_READS]],
+    P.COURSE_READ: [
+        [is_enrolled, is_published],
+        [holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.MENTOR)],
+        [_READS],
+    ],
+    P.COURSE_EDIT: [[holds(R.EDUCATOR)]],
+    P.LECTURE_WATCH: [[is_enrolled, is_published]],
+    P.BANK_READ: [
+        [holds(R.EXAMINER, R.CLINICAL_REVIEWER, R.DIRECTOR)],
+        [holds(R.EDUCATOR), is_practice],
+    ],
+    P.BANK_MANAGE: [[holds(R.EXAMINER)]],
+    P.ITEM_WRITE: [[holds(R.EXAMINER)], [holds(R.EDUCATOR), is_practice]],
+    P.ITEM_REVIEW: [[holds(R.CLINICAL_REVIEWER, R.EXAMINER, R.DIRECTOR), someone_else_wrote_it]],
+    P.TEST_READ: [[is_enrolled, is_published], [holds(R.EXAMINER, R.EDUCATOR, R.INVIGILATOR)], [_READS]],
+    P.TEST_MANAGE: [[holds(R.EXAMINER)], [holds(R.EDUCATOR), is_practice]],
+    P.CUT_RATE: [[is_judge]],
+    P.STATISTICS_READ: [[holds(R.EXAMINER, R.EDUCATOR, R.DIRECTOR)]],
+    P.SITTING_START: [[is_enrolled, is_published]],
+    P.SITTING_READ: [[is_trainee], [holds(R.EXAMINER, R.INVIGILATOR)], [_READS]],
+    P.SITTING_ANSWER: [[is_trainee]],
+    P.SITTING_SUPERVISE: [[holds(R.INVIGILATOR, R.EXAMINER)]],
+    P.ENTRY_WRITE: [[is_trainee]],
+    P.ENTRY_READ: [
+        [is_author],
+        [is_signer, was_submitted],
+        [is_mentor, was_submitted],
+        [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR), was_submitted],
+    ],
+    P.ENTRY_CHANGE: [[is_author]],
+    P.ENTRY_SIGN: [[is_signer, someone_else_wrote_it]],
+    P.PROGRESS_READ: [[is_trainee], [is_mentor], [_READS]],
+    P.CERTIFICATE_ISSUE: [[_RUNS]],
+    P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],
+    P.CERTIFICATE_REVOKE: [[holds(R.DIRECTOR, R.ADMINISTRATOR)]],
+}
+
+
+def allows(actor: Actor | None, permission: Permission, thing: Any = None) -> bool:
+    """Whether the table lets the actor do this to the thing."""
+    if actor is None:
+        return False
+    return any(
+        all(predicate(actor, thing) for predicate in together) for together in TABLE.get(permission, [])
+    )
+
+
+def require(by: Actor, permission: Permission, thing: Any = None, *, see: Permission | None = None) -> None:
+    """Refuse unless allowed: NotFound if the actor may not even see the thing, NotAllowed if they may."""
+    if allows(by, permission, thing):
+        return
+    if see is not None and allows(by, see, thing):
+        raise NotAllowed(_("Your role does not allow this here."))
+    if see is None and thing is None:
+        raise NotAllowed(_("Your role does not allow this here."))
+    raise NotFound
+
+
+def permissions_markdown() -> str:
+    """docs/permissions.md: the table in words."""
+    lines = [
+        "# Permissions",
+        "",
+        "Generated from `lms/policy.py` (`lms permissions`); a test compares it. Each line is one way in; what is not listed is refused.",
+        "A role counts in the scope it was granted for (site, programme, cohort, hospital) and from its first to its last day.",
+        "",
+        "| permission | allowed when |",
+        "|---|---|",
+    ]
+    for permission in sorted(TABLE):
+        ways = [
+            " and ".join((p.__doc__ or f"the actor is {p.__name__}").strip() for p in together)
+            for together in TABLE[permission]
+        ]
+        lines.append(f"| `{permission.value}` | {'<br>'.join(ways)} |")
+    return "\n".join(lines) + "\n"

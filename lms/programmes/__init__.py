@@ -1,0 +1,1 @@
+"""Hospitals, programme, cohort, enrolment, placement (NICU, PICU) and mentor pairing."""

@@ -1,0 +1,61 @@
+"""The web server: gunicorn's threads around the app. With SQLite one process; its answer writer is the only one."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from lms.app import configure_logging, create_app
+from lms.core.jobs import Worker
+from lms.settings import Settings
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """Serves one site until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        bind: str,
+        processes: int = 1,
+        threads: int = 16,
+        with_worker: bool = False,
+        started: Callable[[Flask], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.options = {
+            "bind": bind,
+            "workers": processes,
+            "threads": threads,
+            "worker_class": "gthread",
+            "keepalive": 30,
+            "timeout": 120,
+            "graceful_timeout": 20,
+            "loglevel": "warning",
+            "proc_name": "firefly",
+            "worker_tmp_dir": None,
+            "control_socket_disable": True,
+            "forwarded_allow_ips": "127.0.0.1",
+        }
+        self.with_worker = with_worker
+        self.started = started
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand our options to gunicorn; unknown ones (of other versions) are left out."""
+        for name, value in self.options.items():
+            if name in self.cfg.settings and value is not None:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Make the app in the web process, with a worker thread beside it where asked."""
+        configure_logging()
+        app = create_app(self.settings)
+        if self.with_worker:
+            threading.Thread(target=Worker(app, sweep_s=3.0).run, daemon=True, name="worker").start()
+        if self.started is not None:
+            threading.Thread(target=self.started, args=(app,), daemon=True, name="started").start()
+        return app

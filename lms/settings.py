@@ -1,0 +1,184 @@
+"""Settings: read once from ``LMS_*`` variables into one frozen object; an unsafe production is refused."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class UnsafeSettings(Exception):
+    """A production site may not start like this; the text says what to change."""
+
+
+WEAK_SECRETS = frozenset({"", "dev", "secret", "changeme", "change-me", "test", "firefly", "password"})
+SECRET_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a site decides. Each field is the variable ``LMS_`` + its name; docs/settings.md explains them."""
+
+    env: str
+    """``production``, ``demo`` or ``test``."""
+    secret_key: str
+    data_dir: Path
+    database_url: str
+    queue_url: str
+    """Empty: a SQLite file in the data folder. ``redis://…``: Redis, with workers on many machines."""
+    media_dir: Path
+    keys_dir: Path
+    keys_passphrase: str
+    base_url: str
+    """Public address, for links in mail and the QR of certificates; no slash at the end."""
+    plain_http: bool
+    """Whether a production may be reached without encryption, in a closed internal network."""
+    mail_url: str
+    """``smtp://user:password@host:587?tls=1``; empty: mails are kept as files in the data folder."""
+    mail_from: str
+    ffmpeg: str
+    trusted_proxies: int
+    x_accel_prefix: str
+    """Empty, or the internal nginx location that serves the media folder (``/_media/``)."""
+    secure_cookies: bool
+    organisation: str
+    """Name of the training hospital on signing certificates."""
+
+    @property
+    def is_production(self) -> bool:
+        """Whether real people rely on this site."""
+        return self.env == "production"
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether this is the demonstration programme (its certificates say so)."""
+        return self.env == "demo"
+
+
+NAMES = (
+    "ENV",
+    "SECRET_KEY",
+    "DATA_DIR",
+    "DATABASE_URL",
+    "QUEUE_URL",
+    "MEDIA_DIR",
+    "KEYS_DIR",
+    "KEYS_PASSPHRASE",
+    "BASE_URL",
+    "PLAIN_HTTP",
+    "MAIL_URL",
+    "MAIL_FROM",
+    "FFMPEG",
+    "TRUSTED_PROXIES",
+    "X_ACCEL_PREFIX",
+    "SECURE_COOKIES",
+    "ORGANISATION",
+)
+
+
+def _kept_secret(folder: Path, name: str) -> str:
+    """A random secret made once and kept beside the data (demo and test only)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    if not path.exists():
+        fresh = folder / f".{name}.{secrets.token_hex(4)}"
+        fresh.write_text(secrets.token_urlsafe(32))
+        fresh.chmod(0o600)
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)  # never overwrites: two processes starting at once agree on one secret
+        fresh.unlink()
+    return path.read_text().strip()
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Read the settings; ``overrides`` (lower-case names) win over variables.
+
+    Raises UnsafeSettings for an unknown variable value or a production with a weak or default secret.
+    """
+    env = os.environ if environ is None else environ
+    given: dict[str, str] = {name.lower(): env[f"LMS_{name}"] for name in NAMES if f"LMS_{name}" in env}
+    given.update({key: str(value) for key, value in overrides.items() if value is not None})
+    unknown = set(given) - {name.lower() for name in NAMES}
+    if unknown:
+        raise UnsafeSettings(f"unknown setting: {', '.join(sorted(unknown))}")
+
+    mode = given.get("env", "production")
+    if mode not in {"production", "demo", "test"}:
+        raise UnsafeSettings("LMS_ENV must be production, demo or test")
+    data_dir = Path(given.get("data_dir", "instance")).resolve()
+    secret = given.get("secret_key", "")
+    passphrase = given.get("keys_passphrase", "")
+    if mode == "production":
+        _refuse_weak("LMS_SECRET_KEY", secret)
+        _refuse_weak("LMS_KEYS_PASSPHRASE", passphrase, length=16)
+        if not given.get("base_url", "").startswith(("https://", "http://")):
+            raise UnsafeSettings(
+                "LMS_BASE_URL must be the site's public address, for example https://lms.example.org"
+            )
+        _refuse_plain_http(given["base_url"], allowed=_yes(given.get("plain_http", "0")))
+    else:
+        secret = secret or _kept_secret(data_dir, "secret_key")
+        passphrase = passphrase or _kept_secret(data_dir, "keys_passphrase")
+    base_url = given.get("base_url", "http://127.0.0.1:8000").rstrip("/")
+    return Settings(
+        env=mode,
+        secret_key=secret,
+        data_dir=data_dir,
+        database_url=given.get("database_url") or f"sqlite:///{data_dir / 'firefly.sqlite3'}",
+        queue_url=given.get("queue_url", ""),
+        media_dir=Path(given.get("media_dir") or data_dir / "media").resolve(),
+        keys_dir=Path(given.get("keys_dir") or data_dir / "keys").resolve(),
+        keys_passphrase=passphrase,
+        base_url=base_url,
+        plain_http=_yes(given.get("plain_http", "0")),
+        mail_url=given.get("mail_url", ""),
+        mail_from=given.get("mail_from", "firefly@localhost"),
+        ffmpeg=given.get("ffmpeg", ""),
+        trusted_proxies=_whole("LMS_TRUSTED_PROXIES", given.get("trusted_proxies", "0")),
+        x_accel_prefix=given.get("x_accel_prefix", ""),
+        secure_cookies=_yes(given.get("secure_cookies", "1" if base_url.startswith("https://") else "0")),
+        organisation=given.get("organisation", "Firefly demonstration hospital"),
+    )
+
+
+HARMLESS = frozenset({"LMS_FFMPEG", "LMS_ORGANISATION"})
+"""What a demonstration takes from the shell: nothing that leads to the data of a site which the same shell may serve."""
+
+
+def for_demonstration(*, data_dir: Path, base_url: str) -> Settings:
+    """The settings of a demonstration: everything it writes goes to ``data_dir``, whatever else is set."""
+    kept = {name: value for name, value in os.environ.items() if name in HARMLESS}
+    return load(kept, env="demo", data_dir=data_dir, base_url=base_url)
+
+
+def _yes(text: str) -> bool:
+    return text.lower() in {"1", "true", "yes"}
+
+
+HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _refuse_plain_http(base_url: str, *, allowed: bool) -> None:
+    """Passwords and exam answers cross no network in the clear, unless the site says that it knows."""
+    if base_url.startswith("https://") or allowed or urlsplit(base_url).hostname in HERE:
+        return
+    raise UnsafeSettings(
+        "LMS_BASE_URL begins with http://: passwords and answers would cross the network unencrypted. Serve the site over "
+        "https://, or set LMS_PLAIN_HTTP=1 if it is reached in a closed internal network only."
+    )
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise UnsafeSettings(f"{name} must be a whole number, not {text!r}")
+    return int(text)
+
+
+def _refuse_weak(name: str, secret: str, *, length: int = SECRET_LENGTH) -> None:
+    if secret.lower() in WEAK_SECRETS or len(secret) < length or len(set(secret)) < 8:
+        raise UnsafeSettings(
+            f"{name} is missing or weak: give at least {length} random characters, "
+            "for example from: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )

@@ -1,0 +1,1 @@
+"""HTTP that all features share; knows no feature."""

@@ -1,0 +1,1 @@
+"""Tests in real Chromium, on the product as a site serves it."""
