@@ -91,6 +91,8 @@ class Site:
     course: str = ""
     lectures: list[str] = field(default_factory=list)
     test: str = ""
+    keys: dict[int, str] = field(default_factory=dict)
+    """Slot of the test → its right option. Who passes may not sit again, so the measured answers are wrong on purpose."""
     items: list[str] = field(default_factory=list)
     """Codes of what can be logged."""
     administrator: Member | None = None
@@ -455,9 +457,10 @@ class _Builder:
         """Everybody who is to get a certificate passes the test, through the answer writer."""
         keys = {row.question_version_id: row.key["right"] for row in db.session.scalars(select(KeyRevision))}
         slots = assessments_queries.form_of(test.id).slots
+        self.site.keys = {slot["slot"]: keys[slot["version"]] for slot in slots}
         ops = [
-            assessments_rules.Op("bench", number, slot["slot"], "answer", {"choice": keys[slot["version"]]})
-            for number, slot in enumerate(slots, start=1)
+            assessments_rules.Op("bench", number, slot, "answer", {"choice": right})
+            for number, (slot, right) in enumerate(self.site.keys.items(), start=1)
         ]
         writer = Writer(db.engine)
         for one in self.site.ready:

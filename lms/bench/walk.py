@@ -4,7 +4,7 @@ import html
 import itertools
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from flask import Flask
@@ -160,7 +160,7 @@ class Walk:
             ]
         )
         sittings = [
-            _Sitting(browser, path, reply.expect(200).text)
+            _Sitting(browser, path, reply.expect(200).text, self.site.keys)
             for browser, path, reply in zip(self.probes, paths, pages, strict=True)
         ]
         for reply in save.run([ask for sitting in sittings for ask in sitting.answers()]):
@@ -333,18 +333,19 @@ class _Request:
 class _Sitting:
     """One browser in one sitting, speaking the protocol of the page's script."""
 
-    def __init__(self, browser: Browser, path: str, page: str) -> None:
+    def __init__(self, browser: Browser, path: str, page: str, keys: Mapping[int, str]) -> None:
         self.browser, self.path = browser, path
         self.epoch = int(_attribute(page, "epoch"))
         self.device, self.seq = ids.public_id(), 0
         self.options: dict[int, str] = {}
         for slot, choice in re.findall(r'name="slot-(\d+)"[^>]*value="([^"]+)"', page):
-            self.options.setdefault(int(slot), choice)
+            if choice != keys[int(slot)]:
+                self.options.setdefault(int(slot), choice)
         if not self.options:
             raise Unexpected("the exam paper shows no options")
 
     def answers(self) -> list[Ask]:
-        """The first option of every question, one by one."""
+        """The first wrong option of every question, one by one."""
         return [
             lambda slot=slot, choice=choice: self._send(slot, {"choice": choice})  # type: ignore[misc]
             for slot, choice in self.options.items()

@@ -9,6 +9,7 @@
 `nginx`       `nginx(site)` → the same site behind deploy/nginx
 
 `page.wait_for_function` evaluates text inside the page, which our policy refuses: use `inspection.wait_until`.
+What a page is to show after an act is waited for: `inspection.pressed` for what leads to another page, Playwright's `expect` for the rest.
 A test that fails leaves pictures of its pages in .pytest_cache/browser/.
 """
 
@@ -51,6 +52,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+PATIENCE_MS = 40_000
+"""So long a test waits for what must come: a busy machine is no fault."""
 AXE = HERE / "vendor" / "axe.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LANGUAGES = {"zh": ("zh_Hans", "zh-CN"), "en": ("en", "en-GB")}
@@ -254,8 +257,9 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Site],
 @pytest.fixture(scope="session")
 def chromium() -> Iterator["Browser"]:
     """Real Chromium, of the distribution."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield found
@@ -312,7 +316,7 @@ def contexts(chromium: "Browser", console: Console, request: pytest.FixtureReque
             base_url=address, locale=asked, timezone_id="Asia/Shanghai", reduced_motion="reduce", **options
         )
         context.add_cookies([{"name": "lang", "value": cookie, "url": address}])
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         console.watch(context)
         made.append(context)
         return context

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urljoin, urlsplit
 
-from playwright.sync_api import APIRequestContext, Page
+from playwright.sync_api import APIRequestContext, Locator, Page, Response
 
 WIDTHS = {360: 740, 1280: 800}
 """Width → height of the screens we promise, CSS pixels."""
@@ -111,9 +111,16 @@ def fetched(request: APIRequestContext, base: str, addresses: list[str]) -> int:
     return total
 
 
-def wait_until(page: Page, expression: str, *, within_s: float = 20) -> None:
+def wait_until(page: Page, expression: str, *, within_s: float = 40) -> None:
     """Waits until a JavaScript expression holds. The strict policy of our pages forbids Playwright's own way, which evaluates text inside the page."""
     end = time.monotonic() + within_s
     while not page.evaluate(expression):
         assert time.monotonic() < end, f"not within {within_s} s: {expression}"
         page.wait_for_timeout(100)
+
+
+def pressed(button: Locator) -> Response:
+    """Press what leads to another page, and wait for that page: a click by itself does not. Returns the answer of the server."""
+    with button.page.expect_navigation() as led:
+        button.click()
+    return led.value

@@ -1,6 +1,7 @@
 """Typed work outlives the session it was typed in, with scripts and without."""
 
 import pytest
+from playwright.sync_api import expect
 
 from lms import demo
 
@@ -32,7 +33,7 @@ def test_a_form_sent_after_sign_out_in_another_tab_arrives_all_the_same(desk, si
     page.get_by_role("heading", name="What you typed is kept").wait_for()
     if scripts:  # not sent yet: the draft is still on this device
         other.goto("/learn/new")
-        assert other.locator("#title_en").input_value() == title
+        expect(other.locator("#title_en")).to_have_value(title)
     page.get_by_role("button", name="Send it now").click()
     page.get_by_role("heading", name=title).wait_for()
     page.goto("/learn/new")
