@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lms import demo
-from tests.browser.inspection import wait_until
+from tests.browser.inspection import pressed, wait_until
 
 ACCOUNTS = {role: (login, password) for _name, role, login, password in demo.accounts_shown()}
 ON_SERVER, ON_PHONE = re.compile("服务器"), re.compile("本机")
@@ -214,3 +214,40 @@ def test_a_clock_that_is_wrong_by_a_day_changes_nothing(own_site, phone, begin):
         before.split(":")[0],
         str(int(before.split(":")[0]) - 1),
     }
+
+
+def test_the_invigilator_stops_the_clock_says_something_and_lets_it_run_on(
+    own_site, phone, desk, begin, sign_in
+):
+    """Nobody reloads anything: the candidate's page and the board follow by themselves."""
+    page = begin(phone("zh", base_url=own_site.url, service_workers="block").new_page())
+    choose(page, 0, 1)
+    said(page, ON_SERVER)
+    room = desk("zh", base_url=own_site.url, service_workers="block")
+    board, one = room.new_page(), room.new_page()
+    sign_in(board, *ACCOUNTS["examiner"])
+    board.goto(f"{page.url}/supervise")
+    pressed(board.locator("a[href$='/board']"))
+    row = board.locator("tbody tr", has_text=demo.TRAINEES[0].name_zh)
+    expect(row).to_contain_text("1 / 10")
+
+    one.goto(f"{page.url}/supervise")
+    one.locator("details:has(form[action$='/pause']) summary").click()
+    one.locator("#stop-reason").fill("火警演习")
+    pressed(one.locator("form[action$='/pause'] .btn"))
+    page.evaluate("dispatchEvent(new Event('online'))")  # its next heartbeat, at once
+    expect(page.locator("#exam")).to_have_count(0)
+    expect(page.locator("h1")).to_have_text("测验已暂停，暂停期间不计时。")
+    expect(row).to_contain_text("计时暂停")
+
+    one.locator("form[action$='/notes'] textarea").fill("请留在座位上。")
+    pressed(one.locator("form[action$='/notes'] .btn"))
+    expect(page.get_by_text("请留在座位上。")).to_be_visible()
+
+    pressed(one.locator("form[action$='/resume'] .btn"))
+    page.locator("#exam").wait_for()
+    started(page)
+    choose(page, 1, 2)
+    said(page, ON_SERVER)
+    assert on_the_server(page) == {0: 1, 1: 2}
+    expect(row).to_contain_text("2 / 10")
