@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add(commands, "worker", _worker, "do background work until stopped")
 
+    doctor = _add(commands, "doctor", _doctor, "look at everything that can be wrong, and say how to mend it")
+    doctor.add_argument("--json", action="store_true", help="for a program that watches")
+    doctor.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
     init = _add(commands, "init", _init, "make the database and the first administrator")
     init.add_argument("--name", required=True, help="the administrator's name")
     init.add_argument("--login", required=True, help="their e-mail address or phone number")
@@ -143,6 +147,22 @@ def _worker(_args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: worker.stop())
     worker.run()
     return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.core import clock
+    from lms.operations import doctor
+
+    try:
+        settings = _settings(args.data)
+    except UnsafeSettings as problem:
+        checks = doctor.of_settings_refused(problem)
+    else:
+        with create_app(settings).app_context():
+            checks = doctor.examine(settings, at=clock.now())
+    print(json.dumps(doctor.as_document(checks), ensure_ascii=False) if args.json else doctor.as_text(checks))
+    return 0 if all(check.ok for check in checks) else 1
 
 
 def _init(args: argparse.Namespace) -> int:

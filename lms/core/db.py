@@ -15,7 +15,7 @@ from weakref import WeakSet
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, String, event
+from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, String, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
@@ -190,6 +190,29 @@ def append_only(table: str, *, unless: str = "0") -> None:
 def append_only_tables() -> dict[str, str]:
     """All declared append-only tables with their exceptions."""
     return dict(_append_only)
+
+
+def unguarded_tables() -> list[str]:
+    """Append-only tables whose triggers are missing in the database: there history could be rewritten."""
+    if db.engine.dialect.name == "sqlite":
+        found = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        wanted = ("no_update", "no_delete")
+    else:
+        found = text("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
+        wanted = ("no_change", "no_truncate")
+    known = set(db.session.scalars(found))
+    return [table for table in sorted(_append_only) if not {f"{table}_{one}" for one in wanted} <= known]
+
+
+def quick_check() -> str:
+    """What the database says of its own files: empty where all is well, or it cannot be asked."""
+    if db.engine.dialect.name != "sqlite":
+        return ""
+    said = db.session.scalars(text("PRAGMA quick_check(3)")).all()
+    strangers = db.session.execute(text("PRAGMA foreign_key_check")).first()
+    return "; ".join(
+        [*(line for line in said if line != "ok"), *(["a row without its owner"] if strangers else [])]
+    )
 
 
 def append_only_ddl(dialect: str, table: str, unless: str = "0") -> Iterable[str]:

@@ -21,7 +21,7 @@ from typing import Any
 import huey
 from flask import Flask
 from huey.storage import RedisStorage, SqliteStorage
-from sqlalchemy import ColumnElement, String, or_, select, update
+from sqlalchemy import ColumnElement, String, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lms.core import clock, ids, site
@@ -221,6 +221,17 @@ def _free(model: type[Any], at: datetime) -> ColumnElement[bool]:
     return or_(model.lease_until.is_(None), model.lease_until <= at) & or_(
         model.retry_at.is_(None), model.retry_at <= at
     )
+
+
+def backlog(at: datetime) -> dict[str, int]:
+    """Job → how many rows wait for it now, those that wait for another attempt left out."""
+    return {
+        job.name: db.session.scalar(
+            select(func.count()).select_from(job.model()).where(job.ready(), _free(job.model(), at))
+        )
+        or 0
+        for job in JOBS.values()
+    }
 
 
 def claim(job: Job, row_id: int, *, at: datetime) -> Lease | None:

@@ -6,6 +6,7 @@ import re
 import secrets
 import smtplib
 import ssl
+from collections.abc import Iterator
 from datetime import datetime
 from email import policy
 from email.errors import MessageError
@@ -53,7 +54,8 @@ def send(
         _keep(letter, settings.data_dir / "mail", at=at or clock.now())
         return
     try:
-        _deliver(letter, settings.mail_url)
+        with _connected(settings.mail_url) as server:
+            _hand_over(server, letter)
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as problem:
         raise MailFailed(_in_words(problem), for_good=_is_permanent(problem)) from problem
     except (OSError, smtplib.SMTPException) as problem:  # no server, wrong password: tomorrow is another day
@@ -91,8 +93,19 @@ def _letter(
     return letter
 
 
-def _deliver(letter: EmailMessage, url: str) -> None:
-    """Through ``smtp://`` (STARTTLS with ``?tls=1``) or ``smtps://``; a password never leaves without TLS."""
+def greet(settings: Settings) -> None:
+    """Ask the site's mail server whether it would take letters from us; none is sent. Raises MailFailed."""
+    try:
+        with _connected(settings.mail_url) as server:
+            server.ehlo_or_helo_if_needed()
+            server.noop()
+    except (OSError, smtplib.SMTPException) as problem:
+        raise MailFailed(_in_words(problem)) from problem
+
+
+@contextlib.contextmanager
+def _connected(url: str) -> Iterator[smtplib.SMTP]:
+    """A server by ``smtp://`` (STARTTLS with ``?tls=1``) or ``smtps://``; a password never leaves without TLS."""
     parts = urlsplit(url)
     wants_tls = parse_qs(parts.query).get("tls", ["0"])[0] in {"1", "true", "yes"}
     host = parts.hostname or "localhost"
@@ -111,7 +124,7 @@ def _deliver(letter: EmailMessage, url: str) -> None:
             if parts.scheme == "smtp" and not wants_tls:
                 raise OSError("LMS_MAIL_URL has a password but no TLS: add ?tls=1")
             server.login(unquote(parts.username), unquote(parts.password or ""))
-        _hand_over(server, letter)
+        yield server
         with contextlib.suppress(OSError, smtplib.SMTPException):
             server.quit()  # the letter is theirs; how they say goodbye does not matter
     finally:

@@ -216,6 +216,11 @@ def _draw(
     return data
 
 
+def ready() -> None:
+    """Load what drawing needs. Raises OSError where the machine has no Pango."""
+    _engine()
+
+
 @cache
 def _engine() -> tuple[Any, Any]:
     """WeasyPrint and a font configuration that knows the shipped fonts only."""

@@ -267,6 +267,23 @@ def load_signer(folder: Path, passphrase: str) -> Signer:
     return Signer(key, [certificate, *others])
 
 
+def valid_until(folder: Path, passphrase: str) -> dict[str, datetime]:
+    """Until when the certificates of an authority are in force, by their file names.
+
+    Raises ``SigningFailed`` if one of them is missing or broken or the passphrase is wrong.
+    """
+    signer = load_signer(folder, passphrase)
+    assert signer.signing_cert is not None
+    try:
+        found = {
+            name: _load_certificate((folder / name).read_bytes()).not_valid_after_utc
+            for name in (ROOT, ISSUING)
+        }
+    except (OSError, ValueError) as error:
+        raise SigningFailed(f"cannot read a certificate in {folder}: {error}") from error
+    return {**found, SIGNER: signer.signing_cert.not_valid_after}
+
+
 def sign_pdf(pdf: bytes, *, signer: Signer, reason: str, location: str, at: datetime) -> bytes:
     """Sign as PAdES B-B, certified, no changes allowed; the file stays PDF/A-3 and PDF/UA-1.
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
 
 HERE = Path(__file__).resolve().parent
 
@@ -20,6 +22,21 @@ def config(database_url: str) -> Config:
 def build_schema(database_url: str, revision: str = "head") -> None:
     """Bring a database (empty or older) up to ``revision``."""
     command.upgrade(config(database_url), revision)
+
+
+def newest() -> str:
+    """The revision that this version of the product wants."""
+    return ScriptDirectory(str(HERE)).get_current_head() or ""
+
+
+def is_known(revision: str) -> bool:
+    """Whether a revision belongs to this version's history: otherwise a newer version wrote it."""
+    return any(one.revision == revision for one in ScriptDirectory(str(HERE)).walk_revisions())
+
+
+def revision_of(connection: Connection) -> str:
+    """The revision that a database stands at; empty for one without a schema."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def create_everything(database_url: str) -> None:
