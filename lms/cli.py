@@ -59,6 +59,30 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="for a program that watches")
     doctor.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
+    backup = _add(commands, "backup", _backup, "copy the site while it runs; only new files are copied again")
+    backup.add_argument(
+        "--to", type=Path, required=True, help="the folder of copies, best on another machine's disk"
+    )
+    backup.add_argument(
+        "--passphrase-file", type=Path, help="seals keys and settings; without it they are left out"
+    )
+    backup.add_argument(
+        "--keep",
+        type=int,
+        nargs=3,
+        metavar=("DAYS", "WEEKS", "MONTHS"),
+        help="then forget all copies but the newest of so many days, weeks and months",
+    )
+    backup.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
+    restore = _add(commands, "restore", _restore, "put a copy back into an empty place, or --check it")
+    restore.add_argument("copy", type=Path, help="a snapshot, or a folder of copies (then its newest)")
+    restore.add_argument(
+        "--check", action="store_true", help="put nothing back: read every file, try the database"
+    )
+    restore.add_argument("--passphrase-file", type=Path, help="opens keys and settings")
+    restore.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
     init = _add(commands, "init", _init, "make the database and the first administrator")
     init.add_argument("--name", required=True, help="the administrator's name")
     init.add_argument("--login", required=True, help="their e-mail address or phone number")
@@ -163,6 +187,65 @@ def _doctor(args: argparse.Namespace) -> int:
             checks = doctor.examine(settings, at=clock.now())
     print(json.dumps(doctor.as_document(checks), ensure_ascii=False) if args.json else doctor.as_text(checks))
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _passphrase(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        found = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise RuleBroken("passphrase", f"The passphrase cannot be read: {problem}") from problem
+    if not found:
+        raise RuleBroken("passphrase", f"There is no passphrase in {file}.")
+    return found
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.core import clock
+    from lms.core.db import db
+    from lms.migrations import revision_of
+    from lms.operations import backup
+
+    settings, passphrase = _settings(args.data), _passphrase(args.passphrase_file)
+    with create_app(settings).app_context():
+        revision = revision_of(db.session.connection())
+        db.session.remove()
+        db.engine.dispose()
+    made = backup.make(
+        settings, args.to, revision=revision, passphrase=passphrase, at=clock.now(), says=_note
+    )
+    if not passphrase:
+        _note(
+            "Keys and settings are NOT in this copy: give --passphrase-file, and keep the passphrase elsewhere."
+        )
+    for name in backup.prune(args.to, backup.Keep(*args.keep)) if args.keep else ():
+        _note(f"Forgot {name}.")
+    print(made.folder)
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from lms.operations import backup
+
+    settings, passphrase = _settings(args.data), _passphrase(args.passphrase_file)
+    snapshot = backup.opened(args.copy)
+    if args.check:
+        problems = backup.check(snapshot, settings, passphrase=passphrase, says=_note)
+        print("\n".join(problems) or f"{snapshot.folder} is whole and can be put back.")
+        return 1 if problems else 0
+    backup.restore(snapshot, settings, passphrase=passphrase, says=_note)
+    if not passphrase:
+        _note("No keys were put back: the site signs nothing until they are in LMS_KEYS_DIR.")
+    elif snapshot.body["keys"]:
+        _note(f"The settings of the copied site are in {settings.data_dir / backup.SETTINGS}.")
+    print("The site is back. Next: lms db upgrade, lms doctor, then lms serve.")
+    return 0
 
 
 def _init(args: argparse.Namespace) -> int:

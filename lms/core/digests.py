@@ -1,11 +1,14 @@
-"""Digests, canonical JSON and plain Ed25519 signatures: what the proofs of other rooms are made of."""
+"""Digests, canonical JSON, plain Ed25519 signatures and sealed envelopes: what the proofs and copies of other rooms are made of."""
 
 import hashlib
+import os
 from typing import Any
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
@@ -52,3 +55,36 @@ def verify_ed25519(message: bytes, signature: bytes, *, public_key: bytes) -> bo
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+_SEALED = b"FFLY-SEALED-1\n"
+_SALT_BYTES, _NONCE_BYTES = 16, 12
+
+
+class NotOpened(Exception):
+    """Another passphrase sealed it, or it was changed since."""
+
+
+def seal(data: bytes, passphrase: str) -> bytes:
+    """``data`` so that only who knows ``passphrase`` reads it and nobody changes it unseen.
+
+    AES-256-GCM (NIST SP 800-38D) under a key by scrypt (RFC 7914; N = 2^16, r = 8, p = 1: 64 MB, a fifth of a second).
+    """
+    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+    return _SEALED + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, data, _SEALED)
+
+
+def unseal(sealed: bytes, passphrase: str) -> bytes:
+    """What was sealed. Raises NotOpened."""
+    start = len(_SEALED)
+    if not sealed.startswith(_SEALED) or len(sealed) < start + _SALT_BYTES + _NONCE_BYTES:
+        raise NotOpened("this is no sealed file of ours")
+    salt, rest = sealed[start : start + _SALT_BYTES], sealed[start + _SALT_BYTES :]
+    try:
+        return AESGCM(_key(passphrase, salt)).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _SEALED)
+    except InvalidTag as problem:
+        raise NotOpened("another passphrase sealed it, or it was changed since") from problem
+
+
+def _key(passphrase: str, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=32, n=2**16, r=8, p=1).derive(passphrase.encode())

@@ -20,6 +20,7 @@ from tests.conftest import POSTGRES
 NAMED = {
     "settings", "database", "migrations", "history", "clock", "queue", "disk", "fsync", "media", "ffmpeg", "pdf", "signing", "mail", "audit",
 }  # fmt: skip
+HASTY = "PostgreSQL answers before it has written."
 UNGUARD = "ALTER TABLE audit_event DISABLE TRIGGER USER" if POSTGRES else "DROP TRIGGER audit_event_no_update"
 
 
@@ -36,12 +37,18 @@ def ask(app, settings, keys, at):
     """`ask(mail_url=…)`: name → findings, on a site with other settings."""
 
     def act(*, when=at, **other):
-        found = {}
-        for check in doctor.examine(dataclasses.replace(settings, **other), at=when):
-            found.setdefault(check.name, []).append(check)
-        return found
+        return by_name(doctor.examine(dataclasses.replace(settings, **other), at=when))
 
     return act
+
+
+def by_name(checks):
+    """Name → findings. The PostgreSQL of the tests is told not to wait for its disk; the doctor sees it, and here it is no fault."""
+    found = {}
+    for check in checks:
+        if not (POSTGRES and check.says == HASTY):
+            found.setdefault(check.name, []).append(check)
+    return found
 
 
 def wrong(found):
@@ -71,6 +78,11 @@ def test_what_is_wrong_always_has_a_mend(cast, ask, at, monkeypatch):
     assert all(check.mend for checks in found.values() for check in checks if not check.ok)
     assert "audit_event" in found["history"][0].says
     assert "0001" in found["migrations"][0].says
+
+
+@pytest.mark.skipif(not POSTGRES, reason="SQLite's is our own pragma")
+def test_a_server_that_does_not_wait_for_its_disk_is_wrong(app, settings, keys, at):
+    assert HASTY in [check.says for check in doctor.examine(settings, at=at) if not check.ok]
 
 
 def test_a_clock_that_was_set_back_is_seen(cast, ask, at):
@@ -112,10 +124,10 @@ def test_a_full_disk_is_wrong_and_a_filling_one_worth_a_look(app, ask, monkeypat
 def test_a_queue_that_is_gone_is_wrong_and_stops_nothing_else(settings, keys, at):
     gone = dataclasses.replace(settings, queue_url="redis://127.0.0.1:1/0")
     with create_app(gone).app_context():
-        found = doctor.examine(gone, at=at)
+        found = by_name(doctor.examine(gone, at=at))
         db.session.remove()
         db.engine.dispose()
-    assert {check.name for check in found if not check.ok} == {"queue"}
+    assert wrong(found) == {"queue"}
 
 
 def test_work_that_waits_is_counted(app, cast, ask, at):
