@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lms import __version__
 from lms.core.errors import LmsError, RuleBroken
-from lms.settings import Settings, UnsafeSettings, load
+from lms.settings import Settings, UnsafeSettings, load, read_file
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
+        if args.settings is not None and (args.settings.exists() or command is not _init):
+            os.environ.update(read_file(args.settings))
         return command(args)
     except RuleBroken as refusal:
         print(f"lms: {refusal.message} [{refusal.code}]", file=sys.stderr)
@@ -37,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="lms", description="Firefly, a learning management system for advanced pediatric training."
     )
     parser.add_argument("--version", action="version", version=f"firefly-lms {__version__}")
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="read LMS_* variables from this file (lms init writes it)",
+    )
     commands = parser.add_subparsers(metavar="COMMAND")
 
     demo = _add(commands, "demo", _demo, "build the demonstration programme and serve it")
@@ -86,6 +95,23 @@ def _parser() -> argparse.ArgumentParser:
     init = _add(commands, "init", _init, "make the database and the first administrator")
     init.add_argument("--name", required=True, help="the administrator's name")
     init.add_argument("--login", required=True, help="their e-mail address or phone number")
+    init.add_argument(
+        "--base-url", help="public address, where --settings names a file that is to be written"
+    )
+    init.add_argument("--data-dir", type=Path, default=Path("/var/lib/firefly"), help="for that file")
+    init.add_argument("--organisation", default="", help="name of the training hospital, for that file")
+
+    deploy = commands.add_parser("deploy", help="files that start the site").add_subparsers(
+        metavar="ACT", required=True
+    )
+    for name, words in (
+        ("nginx", "write the web server's configuration for these settings"),
+        ("systemd", "write the units that start web, worker and nightly copies"),
+    ):
+        written = _add(deploy, name, _deploy, words)
+        written.add_argument("--to", type=Path, help="folder to write into (otherwise they are printed)")
+        written.add_argument("--bind", default="127.0.0.1:8000", help="where lms serve listens")
+        written.set_defaults(what=name)
 
     database = commands.add_parser("db", help="the database").add_subparsers(metavar="ACT", required=True)
     _add(database, "upgrade", _db_upgrade, "bring the schema up to this version")
@@ -248,6 +274,20 @@ def _restore(args: argparse.Namespace) -> int:
     return 0
 
 
+def _deploy(args: argparse.Namespace) -> int:
+    from lms.operations import deploy
+
+    files = deploy.written(args.what, load(), bind=args.bind, settings_file=args.settings)
+    for name, content in files.items():
+        if args.to is None:
+            print(f"# ---- {name}\n{content}")
+            continue
+        args.to.mkdir(parents=True, exist_ok=True)
+        (args.to / name).write_text(content, encoding="utf-8")
+        print(args.to / name)
+    return 0
+
+
 def _init(args: argparse.Namespace) -> int:
     from lms.accounts import services
     from lms.app import create_app
@@ -255,7 +295,18 @@ def _init(args: argparse.Namespace) -> int:
     from lms.core.db import transaction
     from lms.migrations import build_schema
     from lms.policy import SITE, Role
+    from lms.settings import write_file
 
+    if args.settings is not None and not args.settings.exists():
+        if not args.base_url:
+            raise UnsafeSettings(f"{args.settings} is not there; to write it, give --base-url https://…")
+        write_file(
+            args.settings, base_url=args.base_url, data_dir=args.data_dir, organisation=args.organisation
+        )
+        os.environ.update(read_file(args.settings))
+        print(
+            f"Settings with fresh secrets are in {args.settings}: data in {args.data_dir}, SQLite, nginx in front."
+        )
     settings = load()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     build_schema(settings.database_url)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,63 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         secure_cookies=_yes(given.get("secure_cookies", "1" if base_url.startswith("https://") else "0")),
         organisation=given.get("organisation", "Firefly demonstration hospital"),
     )
+
+
+def as_lines(settings: Settings) -> str:
+    """Every setting as a line that a shell, systemd and ``read_file`` understand alike."""
+    lines = []
+    for name in NAMES:
+        value = getattr(settings, name.lower())
+        lines.append(
+            f"LMS_{name}={shlex.quote(str(int(value)) if isinstance(value, bool) else str(value))}\n"
+        )
+    return "".join(lines)
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """The variables of a settings file. Raises UnsafeSettings for a line that is none, or a name that we do not know."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UnsafeSettings(f"the settings file cannot be read: {problem}") from problem
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            parts = shlex.split(line, comments=True)
+        except ValueError as problem:
+            raise UnsafeSettings(f"line {number} of {path}: {problem}") from problem
+        if not parts:
+            continue
+        name, equals, value = parts[0].partition("=")
+        if len(parts) != 1 or not equals or name not in {f"LMS_{known}" for known in NAMES}:
+            raise UnsafeSettings(f"line {number} of {path} is not LMS_NAME='value' of a known name")
+        found[name] = value
+    return found
+
+
+def write_file(path: Path, *, base_url: str, data_dir: Path, organisation: str = "") -> None:
+    """Write the settings of a new production with fresh secrets, readable by its owner alone; never over an old one.
+
+    Raises UnsafeSettings where the settings would be refused or the file stands already.
+    """
+    fresh = {
+        "LMS_ENV": "production",
+        "LMS_SECRET_KEY": secrets.token_urlsafe(48),
+        "LMS_KEYS_PASSPHRASE": secrets.token_urlsafe(24),
+        "LMS_DATA_DIR": str(data_dir.resolve()),
+        "LMS_BASE_URL": base_url,
+        "LMS_TRUSTED_PROXIES": "1",
+        "LMS_X_ACCEL_PREFIX": "/_media/",
+    } | ({"LMS_ORGANISATION": organisation} if organisation else {})
+    load(fresh)  # refused here rather than at the first start
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as problem:
+        raise UnsafeSettings(f"the settings file cannot be written: {problem}") from problem
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("# Settings of this site; docs/settings.md explains each. Keep a copy in a safe place.\n")
+        file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in fresh.items())
 
 
 HARMLESS = frozenset({"LMS_FFMPEG", "LMS_ORGANISATION"})

@@ -29,7 +29,7 @@ from lms.core.copies import CopyFailed
 from lms.core.digests import NotOpened, digest_of, seal, sha256_hex, unseal
 from lms.core.errors import RuleBroken
 from lms.migrations import is_known, newest
-from lms.settings import NAMES, Settings
+from lms.settings import Settings, as_lines
 
 MANIFEST, KEYS = "manifest.json", "keys.sealed"
 PASSPHRASE_LENGTH = 12
@@ -223,11 +223,6 @@ def _kept(path: Path, objects: Path) -> tuple[str, bool]:
 
 def _packed_keys(settings: Settings) -> bytes:
     """The keys, a demonstration's own secrets, and every setting as a file for the shell, as one archive."""
-    lines = []
-    for name in NAMES:
-        value = getattr(settings, name.lower())
-        text = str(int(value)) if isinstance(value, bool) else str(value)
-        lines.append(f"LMS_{name}='" + text.replace("'", "'\\''") + "'\n")
     with io.BytesIO() as packed:
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
             for path in sorted(settings.keys_dir.glob("*")) if settings.keys_dir.is_dir() else ():
@@ -235,7 +230,7 @@ def _packed_keys(settings: Settings) -> bytes:
             for name in _BESIDE:
                 if (settings.data_dir / name).is_file():
                     archive.add(settings.data_dir / name, f"data/{name}")
-            content = "".join(lines).encode()
+            content = as_lines(settings).encode()
             entry = tarfile.TarInfo(f"data/{SETTINGS}")
             entry.size, entry.mode = len(content), 0o600
             archive.addfile(entry, io.BytesIO(content))

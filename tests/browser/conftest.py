@@ -6,7 +6,7 @@
 `sign_in`     `sign_in(page, login)` through the sign-in page
 `axe`         `axe(page)` → what axe-core finds on the page as it stands
 `link`        `link(site)` → a line to the site that can be cut (link.py)
-`nginx`       `nginx(site)` → the same site behind deploy/nginx
+`nginx`       `nginx(site)` → the same site behind what `lms deploy nginx` writes
 
 `page.wait_for_function` evaluates text inside the page, which our policy refuses: use `inspection.wait_until`.
 What a page is to show after an act is waited for: `inspection.pressed` for what leads to another page, Playwright's `expect` for the rest.
@@ -33,6 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lms.operations import deploy
+from lms.settings import load
 from tests.browser.link import Link
 
 if TYPE_CHECKING:
@@ -209,7 +211,7 @@ def link() -> Iterator[Callable[[Site], Link]]:
 
 @pytest.fixture(scope="session")
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Site], str]]:
-    """`nginx(site)`: the address of the site behind the nginx that deploy/nginx describes."""
+    """`nginx(site)`: the address of the site behind an nginx with the configuration that `lms deploy nginx` writes."""
     program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     if program is None:
         pytest.skip("nginx is not here")
@@ -217,14 +219,8 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Site],
 
     def start(site: Site) -> str:
         folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-        values = {
-            "FIREFLY_APP": f"127.0.0.1:{site.port}",
-            "FIREFLY_LISTEN": f"127.0.0.1:{port}",
-            "FIREFLY_NAME": "localhost",
-            "FIREFLY_MEDIA": str(site.data / "media"),
-        }
-        template = (ROOT / "deploy" / "nginx" / "firefly.conf.template").read_text(encoding="utf-8")
-        server = re.sub(r"\$\{(FIREFLY_\w+)\}", lambda found: values[found[1]], template)
+        settings = load({}, env="demo", data_dir=site.data, base_url=f"http://localhost:{port}")
+        server = deploy.written("nginx", settings, bind=f"127.0.0.1:{site.port}")["firefly.conf"]
         places = "".join(
             f"    {name}_temp_path {folder}/{name};\n"
             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
