@@ -171,7 +171,7 @@ def read_file(path: Path) -> dict[str, str]:
             continue
         name, equals, value = parts[0].partition("=")
         if len(parts) != 1 or not equals or name not in {f"LMS_{known}" for known in NAMES}:
-            raise UnsafeSettings(f"line {number} of {path} is not LMS_NAME='value' of a known name")
+            raise UnsafeSettings(f"line {number} of {path} is not NAME='value' with the name of a setting")
         found[name] = value
     return found
 

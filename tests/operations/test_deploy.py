@@ -31,7 +31,7 @@ def test_every_value_survives_the_settings_file(tmp_path_factory, value):
 
 
 @pytest.mark.parametrize(
-    "line", ["LMS_TYPO=1", "LMS_ENV", "export LMS_ENV=demo", "LMS_ENV='demo", "PATH=/bin", "LMS_ENV=a b"]
+    "line", ["LMS_typo=1", "LMS_ENV", "export LMS_ENV=demo", "LMS_ENV='demo", "PATH=/bin", "LMS_ENV=a b"]
 )
 def test_a_line_that_is_no_setting_is_refused_by_its_number(tmp_path, line):
     (tmp_path / "settings.env").write_text(f"# ours\n\n{line}\n")
