@@ -92,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("--passphrase-file", type=Path, help="opens keys and settings")
     restore.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
+    upgrade = _add(
+        commands, "upgrade", _upgrade, "copy, rehearse on the copy, upgrade; back again if anything fails"
+    )
+    upgrade.add_argument("--to", type=Path, required=True, help="the folder of copies")
+    upgrade.add_argument("--passphrase-file", type=Path, help="seals keys and settings in the copy")
+    upgrade.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
     move = _add(commands, "move", _move, "carry a SQLite site into an empty PostgreSQL database")
     move.add_argument(
         "--to", required=True, metavar="URL", help="postgresql+psycopg://user:password@host/name"
@@ -291,6 +298,22 @@ def _deploy(args: argparse.Namespace) -> int:
         args.to.mkdir(parents=True, exist_ok=True)
         (args.to / name).write_text(content, encoding="utf-8")
         print(args.to / name)
+    return 0
+
+
+def _upgrade(args: argparse.Namespace) -> int:
+    from lms.core import clock
+    from lms.operations import upgrade
+
+    settings, passphrase = _settings(args.data), _passphrase(args.passphrase_file)
+    try:
+        done = upgrade.upgrade(settings, args.to, passphrase=passphrase, at=clock.now(), says=_note)
+    except upgrade.NotUpgraded as problem:
+        print(f"lms: {problem}", file=sys.stderr)
+        return 1
+    print(
+        f"The schema went from {done.before} to {done.after}. The copy from before: {done.copy}. Start the site."
+    )
     return 0
 
 

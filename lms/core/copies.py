@@ -144,6 +144,32 @@ def put_back(copied: Path, database_url: str) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def replace(copied: Path, database_url: str) -> None:
+    """Put a copy in the place of what stands there, which must be in nobody's hands. Raises CopyFailed.
+
+    What stood there before is gone from PostgreSQL and lies beside a SQLite file under ``….before``.
+    """
+    if is_sqlite(database_url):
+        target = file_of(database_url)
+        for end in ("", "-wal", "-shm"):  # together they are one database
+            path = target.with_name(target.name + end)
+            if path.exists():
+                path.rename(target.with_name(f"{target.name}.before{end}"))
+    else:
+        with create_engine(database_url, poolclass=NullPool).begin() as connection:
+            forget_everything(connection)
+    put_back(copied, database_url)
+
+
+def forget_everything(connection: Connection) -> None:
+    """Take every table and function out of a PostgreSQL schema."""
+    for name in inspect(connection).get_table_names():
+        connection.execute(text(f'DROP TABLE "{name}" CASCADE'))
+    functions = text("SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace")
+    for name in connection.scalars(functions).all():
+        connection.execute(text(f'DROP FUNCTION IF EXISTS "{name}" CASCADE'))
+
+
 @contextlib.contextmanager
 def scratch(database_url: str, folder: Path) -> Iterator[str]:
     """The address of a database of the same kind for a trial, gone afterwards. Raises CopyFailed."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, func, inspect, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, func, select, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import AddConstraint, DropConstraint, sort_tables_and_constraints
 
@@ -59,7 +59,8 @@ def move(source_url: str, target_url: str, *, says: Says) -> list[Moved]:
         try:
             return _filled(old, target, says=says)
         except BaseException:
-            _emptied(target)
+            with target.begin() as new:  # so that the next try finds an empty database
+                copies.forget_everything(new)
             raise
 
 
@@ -135,15 +136,3 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | str | dict | list):
         return value
     return f"{type(value).__name__} {value.hex() if isinstance(value, bytes | float) else value}"
-
-
-def _emptied(target: Engine) -> None:
-    """Take the schema away again, so that the next try finds an empty database."""
-    with target.begin() as connection:
-        for name in inspect(connection).get_table_names():
-            connection.execute(text(f'DROP TABLE "{name}" CASCADE'))
-        functions = connection.scalars(
-            text("SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace")
-        )
-        for name in functions.all():
-            connection.execute(text(f'DROP FUNCTION IF EXISTS "{name}" CASCADE'))
