@@ -1,6 +1,5 @@
 """The one page where the rooms are joined."""
 
-import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from lms.courses import queries as courses_queries
 from lms.courses import views as courses_views
 from lms.logbooks import queries as logbooks_queries
 from lms.logbooks import views as logbooks_views
+from lms.migrations import newest, revision_of
 from lms.policy import Actor, allows
 from lms.programmes import queries as programmes_queries
 from lms.programmes import services as programmes_services
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             "pool_size": 20,
             "max_overflow": 20,
             "pool_pre_ping": not settings.database_url.startswith("sqlite"),
+            "hide_parameters": True,  # what people typed belongs in no log
         },
         MAX_CONTENT_LENGTH=BODY_LIMIT_BYTES,
         MAX_FORM_MEMORY_SIZE=2_000_000,
@@ -145,9 +146,22 @@ def _join_pages(app: Flask) -> None:
     @app.get("/healthz")
     @guard.public
     def healthz() -> ResponseReturnValue:
-        """Whether this process answers and its database does."""
+        """Whether this process answers and its database does; 503 where not."""
         db.db.session.execute(text("SELECT 1"))
         return {"ok": True}
+
+    @app.get("/readyz")
+    @guard.public
+    def readyz() -> ResponseReturnValue:
+        """Whether people may be sent here: the schema is this version's and files can be kept. 503 with the reasons where not."""
+        found, wanted = revision_of(db.db.session.connection()), newest()
+        why = [] if found == wanted else [f"schema {found or 'none'}, wanted {wanted}"]
+        try:
+            with storage.storage().temporary("ready-") as folder:
+                (folder / "probe").touch()
+        except OSError as problem:
+            why.append(f"media folder: {problem.strerror or problem}")
+        return {"ready": not why, "why": why}, 503 if why else 200
 
     @app.get("/privacy")
     @guard.public
@@ -222,13 +236,3 @@ def _join_jobs() -> None:
 def _forget_leftovers(at: datetime) -> None:
     """Temporary files of processes that died a day ago or more."""
     storage.storage().forget_leftovers(before=at - timedelta(days=1))
-
-
-def configure_logging(*, verbose: bool = False) -> None:
-    """Plain lines on standard error."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for noisy in ("pyhanko", "fontTools", "weasyprint", "huey"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -201,10 +201,11 @@ def _serve(args: argparse.Namespace) -> int:
 def _worker(_args: argparse.Namespace) -> int:
     import signal
 
-    from lms.app import configure_logging, create_app
+    from lms.app import create_app
+    from lms.core import logs
     from lms.core.jobs import Worker
 
-    configure_logging(verbose=True)
+    logs.configure(verbose=True)
     worker = Worker(create_app(load()))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())

@@ -7,7 +7,8 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from lms.app import configure_logging, create_app
+from lms.app import create_app
+from lms.core import logs
 from lms.core.jobs import Worker
 from lms.settings import Settings
 
@@ -52,7 +53,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Make the app in the web process, with a worker thread beside it where asked."""
-        configure_logging()
+        logs.configure()
         app = create_app(self.settings)
         if self.with_worker:
             threading.Thread(target=Worker(app, sweep_s=3.0).run, daemon=True, name="worker").start()

@@ -3,9 +3,11 @@
 import logging
 
 from flask import Flask, Response, jsonify, render_template
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
 
+from lms.core import ids
 from lms.core.db import db
 from lms.core.errors import NeedsConfirmation, NotAllowed, NotFound, RuleBroken, TooManyTries
 from lms.core.i18n import _
@@ -23,8 +25,8 @@ def problem(status: int, code: str, detail: str, **extra: object) -> tuple[Respo
     return answer, status
 
 
-def _page(status: int, title: str, text: str) -> tuple[str, int]:
-    return render_template("error.html", status=status, title=title, text=text), status
+def _page(status: int, title: str, text: str, number: str = "") -> tuple[str, int]:
+    return render_template("error.html", status=status, title=title, text=text, number=number), status
 
 
 def _texts(status: int) -> tuple[str, str]:
@@ -39,6 +41,10 @@ def _texts(status: int) -> tuple[str, str]:
         405: (_("That does not work here"), _("Go back and use the buttons of the page.")),
         413: (_("The file is too large"), _("Choose a smaller file.")),
         429: (_("Please wait a moment"), _("Too many tries in a short time. Nothing is lost.")),
+        503: (
+            _("The site cannot reach its data just now"),
+            _("Nothing you saved is lost. What you are writing stays on this device; try again in a minute."),
+        ),
     }.get(
         status,
         (
@@ -57,8 +63,16 @@ def init_app(app: Flask) -> None:
         return (
             problem(status, code, text or standard, **extra)
             if wants_json()
-            else _page(status, title, text or standard)
+            else _page(status, title, text or standard, str(extra.get("number", "")))
         )
+
+    def trouble(status: int, code: str, error: Exception) -> tuple[str | Response, int]:
+        """An answer whose number stands in the log beside what happened."""
+        if app.testing and not app.config.get("SHOW_ERROR_PAGES"):
+            raise error
+        number = ids.public_id()
+        log.error("%s", code, exc_info=error, extra={"number": number})
+        return answer(status, code, number=number)
 
     @app.errorhandler(NotFound)
     def _not_found(_error: NotFound) -> tuple[str | Response, int]:
@@ -99,6 +113,13 @@ def init_app(app: Flask) -> None:
         log.info("unfit data: %s", error.orig)
         return answer(400, "unfit_data")
 
+    @app.errorhandler(OperationalError)
+    @app.errorhandler(InterfaceError)
+    @app.errorhandler(NoConnectionFree)
+    def _out_of_reach(error: Exception) -> tuple[str | Response, int]:
+        # No server, no connection free, a locked or full disk: it passes, and the person may come again.
+        return trouble(503, "out_of_reach", error)
+
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> tuple[str | Response, int] | HTTPException:
         if error.code is None or error.code < 400:
@@ -107,7 +128,4 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _broken(error: Exception) -> tuple[str | Response, int]:
-        if app.testing and not app.config.get("SHOW_ERROR_PAGES"):
-            raise error
-        log.error("unhandled", exc_info=error)
-        return answer(500, "internal")
+        return trouble(500, "internal", error)
