@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lms import __version__
 from lms.core.errors import LmsError, RuleBroken
-from lms.settings import Settings, UnsafeSettings, load, read_file
+from lms.settings import DEMO_ORGANISATION, Settings, UnsafeSettings, load, read_file
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "--base-url", help="public address, where --settings names a file that is to be written"
     )
     init.add_argument("--data-dir", type=Path, default=Path("/var/lib/firefly"), help="for that file")
-    init.add_argument("--organisation", default="", help="name of the training hospital, for that file")
+    init.add_argument("--organisation", default="", help="name of the training hospital, in that file and in the signing keys")
 
     deploy = commands.add_parser("deploy", help="files that start the site").add_subparsers(
         metavar="ACT", required=True
@@ -336,13 +336,16 @@ def _init(args: argparse.Namespace) -> int:
     from lms.app import create_app
     from lms.core import clock, signing
     from lms.core.db import transaction
+    from lms.logbooks.services import add_sample_frameworks
     from lms.migrations import build_schema
     from lms.policy import SITE, Role
     from lms.settings import write_file
 
     if args.settings is not None and not args.settings.exists():
-        if not args.base_url:
-            raise UnsafeSettings(f"{args.settings} is not there; to write it, give --base-url https://…")
+        if not (args.base_url and args.organisation):
+            raise UnsafeSettings(
+                f"{args.settings} is not there; to write it, give --base-url https://… and --organisation NAME"
+            )
         write_file(
             args.settings, base_url=args.base_url, data_dir=args.data_dir, organisation=args.organisation
         )
@@ -355,6 +358,10 @@ def _init(args: argparse.Namespace) -> int:
     build_schema(settings.database_url)
     at = clock.now()
     if not (settings.keys_dir / "root.crt").exists():
+        if settings.is_production and settings.organisation == DEMO_ORGANISATION:
+            raise UnsafeSettings(
+                "LMS_ORGANISATION is missing: give the training hospital's name; it stands in the signing keys for 20 years"
+            )
         signing.create_authority(
             settings.keys_dir, organisation=settings.organisation, at=at, passphrase=settings.keys_passphrase
         )
@@ -368,6 +375,8 @@ def _init(args: argparse.Namespace) -> int:
         account = services.add_account(person, login=args.login, at=at, by=None)
         services.grant(person, Role.ADMINISTRATOR, SITE, at=at, by=None)
         token = services.make_link(account, "invite", at=at, by=None)
+        add_sample_frameworks(at)
+    print("The logbook has the NICU and PICU sample frameworks; its pages call them samples, not ratified.")
     print(f"Set the password within 14 days: {settings.base_url}/invitation/{token}")
     return 0
 

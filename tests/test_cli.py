@@ -100,3 +100,29 @@ def test_a_chain_that_does_not_exist_is_no_success(site, capsys):
     ended = capsys.readouterr()
     assert ended.out == ""
     assert "no chain called 'logbook:9999'" in ended.err
+
+
+def test_init_of_a_production_makes_no_keys_under_the_name_of_the_demonstration(
+    site, tmp_path, monkeypatch, capsys
+):
+    for name, value in {
+        "ENV": "production",
+        "SECRET_KEY": "k" + "0123456789abcdef" * 3,
+        "KEYS_PASSPHRASE": "0123456789abcdef-passphrase",
+        "BASE_URL": "https://lms.example.org",
+    }.items():
+        monkeypatch.setenv(f"LMS_{name}", value)
+    monkeypatch.delenv("LMS_ORGANISATION", raising=False)
+    assert init() == 2
+    assert "LMS_ORGANISATION" in capsys.readouterr().err
+    assert not (tmp_path / "site" / "keys").exists()
+    monkeypatch.setenv("LMS_ORGANISATION", "某市儿童医院")
+    assert init() == 0
+
+
+def test_a_site_after_init_has_frameworks_to_log_by(site, capsys):
+    init()
+    engine = create_engine(site)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM framework WHERE state = 'published'")) == 2
+    engine.dispose()

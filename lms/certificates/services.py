@@ -96,6 +96,24 @@ def pin_rule(cohort: Cohort, rule: RuleVersion, *, at: datetime, by: Actor | Non
     return row
 
 
+def set_rule(
+    cohort: Cohort, *, lectures: bool, tests: bool, entries: int, at: datetime, by: Actor
+) -> CohortRule:
+    """Give a cohort its certificate rule, published in its programme if it is a new one. The same rule twice is once.
+
+    Raises RuleBroken ``rule_empty`` or ``rule_pinned``.
+    """
+    policy.require(by, Permission.COHORT_MANAGE, cohort)
+    wanted = rules.expression(lectures=lectures, tests=tests, entries=entries)
+    pinned = queries.cohort_rule(cohort.id)
+    if pinned is not None and pinned.rule.sha256 == digest_of(wanted):
+        return pinned
+    last = queries.latest_rule(cohort.programme_id)
+    if last is None or last.sha256 != digest_of(wanted):
+        last = publish_rule(cohort.programme, wanted, at=at, by=by)
+    return pin_rule(cohort, last, at=at, by=by)
+
+
 # Standings
 
 
