@@ -7,9 +7,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
 from lms import __version__
 from lms.core.errors import LmsError, RuleBroken
-from lms.settings import DEMO_ORGANISATION, Settings, UnsafeSettings, load, read_file
+from lms.settings import (
+    DEMO_ORGANISATION,
+    Settings,
+    UnsafeSettings,
+    for_demonstration,
+    load,
+    read_file,
+)
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -30,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"lms: {refusal.message} [{refusal.code}]", file=sys.stderr)
     except (LmsError, UnsafeSettings) as problem:
         print(f"lms: {problem}", file=sys.stderr)
+    except (OperationalError, ProgrammingError) as problem:
+        # Status 1 is for what was looked at and found wrong; here nothing could be looked at.
+        print(f"lms: the database does not answer, or has no site in it: {problem.orig}", file=sys.stderr)
+    except OSError as problem:
+        print(f"lms: {problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 2
@@ -174,8 +188,15 @@ def _add(
 
 
 def _settings(data: Path | None = None) -> Settings:
-    """The site's settings; with ``--data``, those of the demonstration in that folder."""
-    return load(env="demo", data_dir=data) if data is not None else load()
+    """The site's settings; with ``--data``, those of the demonstration in that folder, whatever the shell is set to.
+
+    Raises UnsafeSettings for a folder without a site; nothing is made in it.
+    """
+    if data is None:
+        return load()
+    if not (data / "firefly.sqlite3").exists():
+        raise UnsafeSettings(f"{data} holds no demonstration")
+    return for_demonstration(data_dir=data, base_url="http://127.0.0.1:8000")
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -303,13 +303,18 @@ def _face(
         from_on=cohort.start_on,
         to_on=cohort.end_on,
         weeks=cohort.weeks,
-        units=tuple(UNIT_NAMES[placement.unit] for placement in enrolment.placements),
+        units=_units(enrolment, on=issued_on),
         hours=cohort.hours,
         director_name=programme.director_name,
         issued_on=issued_on,
         verify_url=f"{site.settings().base_url}/verify/{serial}?k={verify_key}",
         demo=programme.is_sample,
     )
+
+
+def _units(enrolment: Enrolment, *, on: date) -> tuple[tuple[str, str], ...]:
+    """Where the trainee has been placed by that day, each unit once, in order."""
+    return tuple(dict.fromkeys(UNIT_NAMES[row.unit] for row in enrolment.placements if row.from_on <= on))
 
 
 def retry(certificate: Certificate, *, at: datetime, by: Actor) -> None:

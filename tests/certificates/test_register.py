@@ -1,17 +1,19 @@
 """Issuing, the register, verification: real database, real PDFs, real signatures."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from lms.certificates import cli, queries, rules, services
 from lms.certificates.models import Certificate, RuleVersion, Standing
-from lms.core import signing
+from lms.core import clock, signing
 from lms.core.db import db, transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.core.jobs import Worker
 from lms.core.storage import storage
-from lms.programmes.models import Cohort
+from lms.programmes.models import Cohort, Enrolment, Placement
 
 
 def issue_to(cast, enrolment, at, *, uuid="one"):
@@ -71,6 +73,29 @@ def test_an_issued_certificate_is_a_signed_pdf_that_holds(app, issued, settings)
     check = signing.check_pdf(data, root=(settings.keys_dir / "root.crt").read_bytes())
     assert check.code == "valid"
     assert issued.facts["name_zh"] == "李思远"
+
+
+def test_each_unit_stands_once_and_none_that_has_not_begun(app, bare_app, ruled, complete, keys, at):
+    day = clock.today(at)
+    with bare_app.app_context(), transaction():
+        enrolment = db.session.get_one(Enrolment, ruled.enrolment.id)
+        last = db.session.scalar(
+            select(func.max(Placement.to_on)).where(Placement.enrolment_id == enrolment.id)
+        )
+        for place in range(2):  # the same unit once more within the past, and one that is to come
+            db.session.add(
+                Placement(
+                    enrolment_id=enrolment.id,
+                    unit="NICU" if place == 0 else "other",
+                    from_on=day - timedelta(days=300) if place == 0 else last + timedelta(days=1),
+                    to_on=day - timedelta(days=290) if place == 0 else last + timedelta(days=9),
+                )
+            )
+    complete(ruled.enrolment)
+    issue_to(ruled, ruled.enrolment, at)
+    db.session.expire_all()
+    facts = db.session.scalars(select(Certificate)).one().facts
+    assert [zh for zh, _en in facts["units"]] == ["新生儿重症监护室"]
 
 
 def test_serials_have_no_gap(app, bare_app, ruled, complete, keys, at):
