@@ -126,7 +126,11 @@ def _parser() -> argparse.ArgumentParser:
         "--base-url", help="public address, where --settings names a file that is to be written"
     )
     init.add_argument("--data-dir", type=Path, default=Path("/var/lib/firefly"), help="for that file")
-    init.add_argument("--organisation", default="", help="name of the training hospital, in that file and in the signing keys")
+    init.add_argument(
+        "--organisation",
+        default="",
+        help="name of the training hospital, in that file and in the signing keys",
+    )
 
     deploy = commands.add_parser("deploy", help="files that start the site").add_subparsers(
         metavar="ACT", required=True
@@ -187,14 +191,14 @@ def _add(
     return parser
 
 
-def _settings(data: Path | None = None) -> Settings:
+def _settings(data: Path | None = None, *, stands: bool = True) -> Settings:
     """The site's settings; with ``--data``, those of the demonstration in that folder, whatever the shell is set to.
 
-    Raises UnsafeSettings for a folder without a site; nothing is made in it.
+    Raises UnsafeSettings for a folder without a site, if one must stand there; nothing is made in it.
     """
     if data is None:
         return load()
-    if not (data / "firefly.sqlite3").exists():
+    if stands and not (data / "firefly.sqlite3").exists():
         raise UnsafeSettings(f"{data} holds no demonstration")
     return for_demonstration(data_dir=data, base_url="http://127.0.0.1:8000")
 
@@ -293,7 +297,7 @@ def _backup(args: argparse.Namespace) -> int:
 def _restore(args: argparse.Namespace) -> int:
     from lms.operations import backup
 
-    settings, passphrase = _settings(args.data), _passphrase(args.passphrase_file)
+    settings, passphrase = _settings(args.data, stands=False), _passphrase(args.passphrase_file)
     snapshot = backup.opened(args.copy)
     if args.check:
         problems = backup.check(snapshot, settings, passphrase=passphrase, says=_note)
