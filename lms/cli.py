@@ -7,9 +7,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
 from lms import __version__
 from lms.core.errors import LmsError, RuleBroken
-from lms.settings import Settings, UnsafeSettings, load, read_file
+from lms.settings import (
+    DEMO_ORGANISATION,
+    Settings,
+    UnsafeSettings,
+    for_demonstration,
+    load,
+    read_file,
+)
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -30,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"lms: {refusal.message} [{refusal.code}]", file=sys.stderr)
     except (LmsError, UnsafeSettings) as problem:
         print(f"lms: {problem}", file=sys.stderr)
+    except (OperationalError, ProgrammingError) as problem:
+        # Status 1 is for what was looked at and found wrong; here nothing could be looked at.
+        print(f"lms: the database does not answer, or has no site in it: {problem.orig}", file=sys.stderr)
+    except OSError as problem:
+        print(f"lms: {problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 2
@@ -112,7 +126,11 @@ def _parser() -> argparse.ArgumentParser:
         "--base-url", help="public address, where --settings names a file that is to be written"
     )
     init.add_argument("--data-dir", type=Path, default=Path("/var/lib/firefly"), help="for that file")
-    init.add_argument("--organisation", default="", help="name of the training hospital, for that file")
+    init.add_argument(
+        "--organisation",
+        default="",
+        help="name of the training hospital, in that file and in the signing keys",
+    )
 
     deploy = commands.add_parser("deploy", help="files that start the site").add_subparsers(
         metavar="ACT", required=True
@@ -173,9 +191,16 @@ def _add(
     return parser
 
 
-def _settings(data: Path | None = None) -> Settings:
-    """The site's settings; with ``--data``, those of the demonstration in that folder."""
-    return load(env="demo", data_dir=data) if data is not None else load()
+def _settings(data: Path | None = None, *, stands: bool = True) -> Settings:
+    """The site's settings; with ``--data``, those of the demonstration in that folder, whatever the shell is set to.
+
+    Raises UnsafeSettings for a folder without a site, if one must stand there; nothing is made in it.
+    """
+    if data is None:
+        return load()
+    if stands and not (data / "firefly.sqlite3").exists():
+        raise UnsafeSettings(f"{data} holds no demonstration")
+    return for_demonstration(data_dir=data, base_url="http://127.0.0.1:8000")
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -273,7 +298,7 @@ def _backup(args: argparse.Namespace) -> int:
 def _restore(args: argparse.Namespace) -> int:
     from lms.operations import backup
 
-    settings, passphrase = _settings(args.data), _passphrase(args.passphrase_file)
+    settings, passphrase = _settings(args.data, stands=False), _passphrase(args.passphrase_file)
     snapshot = backup.opened(args.copy)
     if args.check:
         problems = backup.check(snapshot, settings, passphrase=passphrase, says=_note)
@@ -337,13 +362,16 @@ def _init(args: argparse.Namespace) -> int:
     from lms.app import create_app
     from lms.core import clock, signing
     from lms.core.db import transaction
+    from lms.logbooks.services import add_sample_frameworks
     from lms.migrations import build_schema
     from lms.policy import SITE, Role
     from lms.settings import write_file
 
     if args.settings is not None and not args.settings.exists():
-        if not args.base_url:
-            raise UnsafeSettings(f"{args.settings} is not there; to write it, give --base-url https://…")
+        if not (args.base_url and args.organisation):
+            raise UnsafeSettings(
+                f"{args.settings} is not there; to write it, give --base-url https://… and --organisation NAME"
+            )
         write_file(
             args.settings, base_url=args.base_url, data_dir=args.data_dir, organisation=args.organisation
         )
@@ -356,6 +384,10 @@ def _init(args: argparse.Namespace) -> int:
     build_schema(settings.database_url)
     at = clock.now()
     if not (settings.keys_dir / "root.crt").exists():
+        if settings.is_production and settings.organisation == DEMO_ORGANISATION:
+            raise UnsafeSettings(
+                "LMS_ORGANISATION is missing: give the training hospital's name; it stands in the signing keys for 20 years"
+            )
         signing.create_authority(
             settings.keys_dir, organisation=settings.organisation, at=at, passphrase=settings.keys_passphrase
         )
@@ -369,6 +401,8 @@ def _init(args: argparse.Namespace) -> int:
         account = services.add_account(person, login=args.login, at=at, by=None)
         services.grant(person, Role.ADMINISTRATOR, SITE, at=at, by=None)
         token = services.make_link(account, "invite", at=at, by=None)
+        add_sample_frameworks(at)
+    print("The logbook has the NICU and PICU sample frameworks; its pages call them samples, not ratified.")
     print(f"Set the password within 14 days: {settings.base_url}/invitation/{token}")
     return 0
 

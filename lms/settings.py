@@ -14,6 +14,7 @@ class UnsafeSettings(Exception):
     """A production site may not start like this; the text says what to change."""
 
 
+DEMO_ORGANISATION = "Firefly demonstration hospital"
 WEAK_SECRETS = frozenset({"", "dev", "secret", "changeme", "change-me", "test", "firefly", "password"})
 SECRET_LENGTH = 32
 
@@ -140,7 +141,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         trusted_proxies=_whole("LMS_TRUSTED_PROXIES", given.get("trusted_proxies", "0")),
         x_accel_prefix=given.get("x_accel_prefix", ""),
         secure_cookies=_yes(given.get("secure_cookies", "1" if base_url.startswith("https://") else "0")),
-        organisation=given.get("organisation", "Firefly demonstration hospital"),
+        organisation=given.get("organisation", DEMO_ORGANISATION),
     )
 
 

@@ -100,3 +100,62 @@ def test_a_chain_that_does_not_exist_is_no_success(site, capsys):
     ended = capsys.readouterr()
     assert ended.out == ""
     assert "no chain called 'logbook:9999'" in ended.err
+
+
+def test_init_of_a_production_makes_no_keys_under_the_name_of_the_demonstration(
+    site, tmp_path, monkeypatch, capsys
+):
+    for name, value in {
+        "ENV": "production",
+        "SECRET_KEY": "k" + "0123456789abcdef" * 3,
+        "KEYS_PASSPHRASE": "0123456789abcdef-passphrase",
+        "BASE_URL": "https://lms.example.org",
+    }.items():
+        monkeypatch.setenv(f"LMS_{name}", value)
+    monkeypatch.delenv("LMS_ORGANISATION", raising=False)
+    assert init() == 2
+    assert "LMS_ORGANISATION" in capsys.readouterr().err
+    assert not (tmp_path / "site" / "keys").exists()
+    monkeypatch.setenv("LMS_ORGANISATION", "某市儿童医院")
+    assert init() == 0
+
+
+def test_a_site_after_init_has_frameworks_to_log_by(site, capsys):
+    init()
+    engine = create_engine(site)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM framework WHERE state = 'published'")) == 2
+    engine.dispose()
+
+
+@pytest.mark.parametrize("command", [("audit", "verify"), ("certificates", "export", "--to", "out")])
+def test_a_folder_without_a_site_is_refused_and_stays_as_it_was(site, tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([*command, "--data", str(tmp_path / "nothing")]) == 2
+    assert "nothing holds no demonstration" in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("command", [("audit", "verify"), ("certificates", "export", "--to", "out")])
+def test_a_database_without_a_site_is_no_broken_trail(site, tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LMS_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    assert cli.main([*command]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("lms: the database does not answer")
+    assert said.count("\n") <= 3
+
+
+def test_data_names_the_site_whatever_the_shell_is_set_to(site, tmp_path, monkeypatch):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / "firefly.sqlite3").touch()
+    monkeypatch.setenv("LMS_KEYS_DIR", "/somewhere/else")
+    settings = cli._settings(folder)
+    assert settings.database_url == f"sqlite:///{folder / 'firefly.sqlite3'}"
+    assert settings.keys_dir == folder / "keys"
+
+
+def test_an_export_without_the_root_certificate_says_which_file_is_missing(site, tmp_path, capsys):
+    assert cli.main(["certificates", "export", "--to", str(tmp_path / "out")]) == 2
+    assert "root.crt" in capsys.readouterr().err

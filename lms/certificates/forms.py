@@ -1,7 +1,14 @@
 """Shapes of input."""
 
-from wtforms import HiddenField, SelectMultipleField, StringField, TextAreaField
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms import (
+    BooleanField,
+    HiddenField,
+    IntegerField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from lms.core.i18n import lazy
 from lms.web.forms import Form
@@ -12,6 +19,16 @@ class ChooseForm(Form):
 
     client_uuid = HiddenField(validators=[Length(max=80)])
     id = SelectMultipleField(lazy("Trainees"), validate_choice=False)
+
+
+class RuleForm(Form):
+    """What a cohort's certificate asks for."""
+
+    lectures = BooleanField(lazy("Every published lecture is watched"), default=True)
+    tests = BooleanField(lazy("Every published test that counts is passed"), default=True)
+    entries = IntegerField(
+        lazy("Signed log entries, at least"), validators=[Optional(), NumberRange(0, 5000)], default=None
+    )
 
 
 class RevokeForm(Form):

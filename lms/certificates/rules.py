@@ -90,6 +90,22 @@ def require_expression(expression: object) -> None:
         raise RuleBroken("rule_number", _("“At least” needs a whole number from 1, or “all”."))
 
 
+def expression(*, lectures: bool, tests: bool, entries: int) -> dict[str, Any]:
+    """The rule "all lectures, all tests, so many signed entries", as far as each is asked for.
+
+    >>> expression(lectures=True, tests=False, entries=3)
+    {'all': [{'fact': 'lectures', 'at_least': 'all'}, {'fact': 'entries_signed', 'at_least': 3}]}
+    """
+    parts: list[dict[str, Any]] = [
+        {"fact": fact, "at_least": ALL} for fact, asked in (("lectures", lectures), ("tests", tests)) if asked
+    ]
+    if entries:
+        parts.append({"fact": "entries_signed", "at_least": entries})
+    if not parts:
+        raise RuleBroken("rule_empty", _("A certificate must ask for something. Choose at least one."))
+    return {"all": parts}
+
+
 def evaluate(expression: Mapping[str, Any], facts: Mapping[str, FactValue]) -> Trace:
     """Evaluate a rule over one trainee's facts. "All" of nothing is not met: an empty course qualifies nobody."""
     if "fact" in expression:

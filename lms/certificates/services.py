@@ -96,6 +96,24 @@ def pin_rule(cohort: Cohort, rule: RuleVersion, *, at: datetime, by: Actor | Non
     return row
 
 
+def set_rule(
+    cohort: Cohort, *, lectures: bool, tests: bool, entries: int, at: datetime, by: Actor
+) -> CohortRule:
+    """Give a cohort its certificate rule, published in its programme if it is a new one. The same rule twice is once.
+
+    Raises RuleBroken ``rule_empty`` or ``rule_pinned``.
+    """
+    policy.require(by, Permission.COHORT_MANAGE, cohort)
+    wanted = rules.expression(lectures=lectures, tests=tests, entries=entries)
+    pinned = queries.cohort_rule(cohort.id)
+    if pinned is not None and pinned.rule.sha256 == digest_of(wanted):
+        return pinned
+    last = queries.latest_rule(cohort.programme_id)
+    if last is None or last.sha256 != digest_of(wanted):
+        last = publish_rule(cohort.programme, wanted, at=at, by=by)
+    return pin_rule(cohort, last, at=at, by=by)
+
+
 # Standings
 
 
@@ -285,13 +303,18 @@ def _face(
         from_on=cohort.start_on,
         to_on=cohort.end_on,
         weeks=cohort.weeks,
-        units=tuple(UNIT_NAMES[placement.unit] for placement in enrolment.placements),
+        units=_units(enrolment, on=issued_on),
         hours=cohort.hours,
         director_name=programme.director_name,
         issued_on=issued_on,
         verify_url=f"{site.settings().base_url}/verify/{serial}?k={verify_key}",
         demo=programme.is_sample,
     )
+
+
+def _units(enrolment: Enrolment, *, on: date) -> tuple[tuple[str, str], ...]:
+    """Where the trainee has been placed by that day, each unit once, in order."""
+    return tuple(dict.fromkeys(UNIT_NAMES[row.unit] for row in enrolment.placements if row.from_on <= on))
 
 
 def retry(certificate: Certificate, *, at: datetime, by: Actor) -> None:

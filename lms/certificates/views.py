@@ -6,12 +6,12 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 
 from lms.certificates import queries, rules, services
-from lms.certificates.forms import ChooseForm, RevokeForm, SerialForm
+from lms.certificates.forms import ChooseForm, RevokeForm, RuleForm, SerialForm
 from lms.core import clock, limits
 from lms.core.db import transaction
 from lms.core.errors import NotFound
 from lms.core.i18n import _
-from lms.policy import Permission, Role
+from lms.policy import Permission, Role, allows
 from lms.programmes import queries as programmes
 from lms.web import files
 from lms.web.guard import actor, members, public, staff, wants_json
@@ -79,8 +79,48 @@ def matrix(cohort_id: str) -> ResponseReturnValue:
         state=state,
         search=search,
         pinned=pinned,
+        may_rule=pinned is None and allows(actor(), Permission.COHORT_MANAGE, cohort),
         form=ChooseForm(),
     )
+
+
+@bp.get("/certificates/cohorts/<cohort_id>/rule")
+@staff(*RUNNERS)
+def rule_form(cohort_id: str) -> ResponseReturnValue:
+    """The form that gives a cohort its certificate rule."""
+    return _rule_page(cohort_id, RuleForm())
+
+
+def _rule_page(cohort_id: str, form: RuleForm) -> ResponseReturnValue:
+    cohort = programmes.cohort(cohort_id, actor(), permission=Permission.COHORT_MANAGE)
+    if queries.cohort_rule(cohort.id) is not None:
+        flash(_("This cohort already runs under a rule."), "error")
+        return redirect(url_for("certificates.matrix", cohort_id=cohort_id), 303)
+    return render_template(
+        "certificates/rule.html", tab="certificates", cohort=cohort, form=form
+    ), form.status
+
+
+@bp.post("/certificates/cohorts/<cohort_id>/rule")
+@staff(*RUNNERS)
+def set_rule(cohort_id: str) -> ResponseReturnValue:
+    """Give a cohort its certificate rule; the same rule twice is once."""
+    by = actor()
+    cohort = programmes.cohort(cohort_id, by, permission=Permission.COHORT_MANAGE)
+    form = RuleForm.of_request()
+    if not form.run(
+        lambda: services.set_rule(
+            cohort,
+            lectures=form.lectures.data,
+            tests=form.tests.data,
+            entries=form.entries.data or 0,
+            at=clock.now(),
+            by=by,
+        )
+    ):
+        return _rule_page(cohort_id, form)
+    flash(_("The cohort has its certificate rule."), "ok")
+    return redirect(url_for("certificates.matrix", cohort_id=cohort_id), 303)
 
 
 @bp.post("/certificates/cohorts/<cohort_id>/check")

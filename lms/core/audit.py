@@ -277,6 +277,9 @@ def _verify(snapshot: Session, scope: str | None) -> Verdict:
         if heads.get(chain.scope, (0, GENESIS)) != (chain.seq, chain.head) and chain.scope not in bad:
             bad.add(chain.scope)
             broken.append(Broken(chain.scope, chain.seq, "head"))
+    headless = heads.keys() - {chain.scope for chain in chains} - bad
+    bad |= headless
+    broken += [Broken(name, heads[name][0], "head") for name in sorted(headless)]
     missing = {
         name: seq
         for (name, seq) in reversed(sealed_at)

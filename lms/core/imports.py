@@ -24,7 +24,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from lms.core.errors import RuleBroken
-from lms.core.i18n import _
+from lms.core.i18n import _, pick
 
 LIMIT_BYTES = 10 * 1024 * 1024
 LIMIT_ROWS = 5_000
@@ -250,13 +250,18 @@ class Column:
     name: str
     """Key of the value in a row."""
     synonyms: tuple[str, ...]
-    """What its header may say, the first one being what a template shows; case, width and spaces do not count."""
+    """What its header may say: first the usual one in Chinese, then in English; case, width and spaces do not count."""
     required: bool = False
     """Whether the column and every cell in it must be filled."""
     parse: Callable[[str], Any] = plain_text
     """Text → value; raises RuleBroken (its code and sentence are shown) or ValueError."""
     unique: bool = False
     """Whether two rows may not hold the same value."""
+
+    @property
+    def heading(self) -> str:
+        """The usual header in the reader's language."""
+        return pick(*(self.synonyms * 2)[:2])
 
 
 @dataclass(frozen=True)
@@ -364,7 +369,7 @@ def _header(
 
     header = max(sheet.lines[:HEADER_WITHIN], key=hits, default=None)
     if header is None or not hits(header):
-        wanted = ", ".join(column.synonyms[0] for column in columns)
+        wanted = ", ".join(column.heading for column in columns)
         raise RuleBroken("no_header", _("No row names the columns. Expected: %(columns)s.", columns=wanted))
     places: dict[str, int] = {}
     unknown: list[str] = []
@@ -381,7 +386,7 @@ def _header(
             places[column.name] = place
     for column in columns:
         if column.required and column.name not in places:
-            message = _("The column “%(column)s” is missing.", column=column.synonyms[0])
+            message = _("The column “%(column)s” is missing.", column=column.heading)
             errors.append(CellError("", column.name, "column_missing", message))
     return header, places, unknown, errors
 
@@ -523,7 +528,7 @@ def _styled(sheet: Any, value: Cell, *, is_bold: bool = False) -> Any:  # openpy
 
 def template_of(columns: Sequence[Column]) -> bytes:
     """An empty workbook with the columns' headers, to be filled in; required ones carry a star."""
-    return to_xlsx([column.synonyms[0] + ("*" if column.required else "") for column in columns], [])
+    return to_xlsx([column.heading + ("*" if column.required else "") for column in columns], [])
 
 
 def errors_csv(preview: Preview) -> bytes:

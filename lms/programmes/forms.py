@@ -29,6 +29,59 @@ def _trimmed(text: str | None) -> str:
     return (text or "").strip()
 
 
+class ProgrammeForm(Form):
+    """A new programme and the hospital that runs it."""
+
+    code = StringField(
+        lazy("Code"),
+        [InputRequired(lazy("Give a code.")), Length(max=8)],
+        filters=[_trimmed],
+        description=lazy("2 to 8 capital letters or digits; the number of every certificate begins with it."),
+    )
+    title_zh = StringField(
+        lazy("Chinese name of the programme"),
+        [InputRequired(lazy("Give the name in Chinese.")), Length(max=160)],
+        filters=[_trimmed],
+    )
+    title_en = StringField(
+        lazy("English name of the programme"),
+        [InputRequired(lazy("Give the name in English.")), Length(max=160)],
+        filters=[_trimmed],
+    )
+    hospital_zh = StringField(
+        lazy("Chinese name of the training hospital"),
+        [InputRequired(lazy("Give the hospital’s name in Chinese.")), Length(max=120)],
+        filters=[_trimmed],
+        description=lazy("As it stands on the certificate."),
+    )
+    hospital_en = StringField(
+        lazy("English name of the training hospital"),
+        [InputRequired(lazy("Give the hospital’s name in English.")), Length(max=160)],
+        filters=[_trimmed],
+    )
+    director_name = StringField(
+        lazy("Programme director"),
+        [InputRequired(lazy("Give the director’s name.")), Length(max=60)],
+        filters=[_trimmed],
+        description=lazy("As printed on the certificate."),
+    )
+
+
+class HospitalForm(Form):
+    """A hospital that sends trainees."""
+
+    name_zh = StringField(
+        lazy("Chinese name of the hospital"),
+        [InputRequired(lazy("Give the hospital’s name in Chinese.")), Length(max=120)],
+        filters=[_trimmed],
+    )
+    name_en = StringField(
+        lazy("English name of the hospital"),
+        [InputRequired(lazy("Give the hospital’s name in English.")), Length(max=160)],
+        filters=[_trimmed],
+    )
+
+
 class CohortForm(Form):
     """A new intake."""
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload
 
 from lms import policy
@@ -84,6 +84,55 @@ def add_programme(
         subject=f"programme:{programme.public_id}",
     )
     return programme
+
+
+def open_programme(
+    *,
+    code: str,
+    title_zh: str,
+    title_en: str,
+    hospital_zh: str,
+    hospital_en: str,
+    director_name: str,
+    at: datetime,
+    by: Actor,
+) -> Programme:
+    """Open a programme of a training hospital, which is made known if it is not; the same programme twice is once.
+
+    Raises RuleBroken ``programme_code`` or ``programme_taken``.
+    """
+    policy.require(by, Permission.COHORT_MANAGE, None)
+    taken = db.session.scalar(
+        select(Programme).options(joinedload(Programme.sponsor)).where(Programme.code == code)
+    )
+    if taken is not None:
+        if (taken.title_zh, taken.title_en, taken.sponsor.name_zh) == (title_zh, title_en, hospital_zh):
+            return taken
+        raise RuleBroken("programme_taken", _("Another programme already has this code."), field="code")
+    sponsor = name_hospital(name_zh=hospital_zh, name_en=hospital_en, relation="base", at=at, by=by)
+    return add_programme(
+        code=code,
+        title_zh=title_zh,
+        title_en=title_en,
+        sponsor=sponsor,
+        director_name=director_name,
+        is_sample=False,
+        at=at,
+        by=by,
+    )
+
+
+def name_hospital(
+    *, name_zh: str, name_en: str, relation: str = "trainee-source", at: datetime, by: Actor
+) -> Hospital:
+    """The hospital of this Chinese name, made known if it is not."""
+    policy.require(by, Permission.COHORT_MANAGE, None)
+    known = db.session.scalar(select(Hospital).where(Hospital.name_zh == name_zh).order_by(Hospital.id))
+    if known is not None:
+        return known
+    last = db.session.scalar(select(func.max(Hospital.id))) or 0
+    code = f"H{last + 1}"  # two at once get the same, and the second one is asked to look again
+    return add_hospital(code=code, name_zh=name_zh, name_en=name_en, relation=relation, at=at, by=by)
 
 
 def add_cohort(

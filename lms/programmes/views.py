@@ -6,6 +6,7 @@ from datetime import date
 from flask import Blueprint, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from lms import policy
 from lms.accounts import queries as accounts
 from lms.accounts import rules as account_rules
 from lms.accounts.models import Person
@@ -14,7 +15,7 @@ from lms.core.errors import RuleBroken
 from lms.core.i18n import _, pick
 from lms.policy import Permission, allows
 from lms.programmes import queries, services
-from lms.programmes.forms import CohortForm, EnrolForm, PairForm, PlaceForm
+from lms.programmes.forms import CohortForm, EnrolForm, HospitalForm, PairForm, PlaceForm, ProgrammeForm
 from lms.programmes.models import Cohort, Enrolment, Pairing, Placement
 from lms.web import files
 from lms.web.filters import day
@@ -46,7 +47,73 @@ def cohorts() -> ResponseReturnValue:
         counts=queries.enrolment_counts(row.id for row in rows),
         today=_today(),
         may_add=bool(by.is_any(*queries.MANAGERS) and queries.managed_programmes(by)),
+        runs_site=allows(by, Permission.COHORT_MANAGE),
     )
+
+
+@bp.get("/programmes/new")
+@staff(*queries.MANAGERS)
+def new_programme() -> ResponseReturnValue:
+    """The form of a new programme."""
+    return _programme_page(ProgrammeForm())
+
+
+def _programme_page(form: ProgrammeForm) -> ResponseReturnValue:
+    policy.require(actor(), Permission.COHORT_MANAGE)
+    return render_template("programmes/programme_form.html", tab="cohorts", form=form), form.status
+
+
+@bp.post("/programmes/new")
+@staff(*queries.MANAGERS)
+def open_programme() -> ResponseReturnValue:
+    """Open a programme; the same programme twice is once."""
+    form = ProgrammeForm.of_request()
+    if not form.run(
+        lambda: services.open_programme(
+            code=form.code.data,
+            title_zh=form.title_zh.data,
+            title_en=form.title_en.data,
+            hospital_zh=form.hospital_zh.data,
+            hospital_en=form.hospital_en.data,
+            director_name=form.director_name.data,
+            at=clock.now(),
+            by=actor(),
+        )
+    ):
+        return _programme_page(form)
+    flash(_("The programme is open. Next: its first cohort."), "ok")
+    return redirect("/cohorts/new", 303)
+
+
+@bp.get("/hospitals")
+@staff(*queries.MANAGERS)
+def hospitals() -> ResponseReturnValue:
+    """The hospitals that train or send people, and the form of a new one."""
+    return _hospitals_page(HospitalForm())
+
+
+def _hospitals_page(form: HospitalForm) -> ResponseReturnValue:
+    policy.require(actor(), Permission.COHORT_MANAGE)
+    number, rows = page_number(), queries.hospitals()
+    shown = rows[(number - 1) * PER_PAGE : number * PER_PAGE]
+    return render_template(
+        "programmes/hospitals.html", tab="cohorts", form=form, page=Page(shown, number, len(rows), PER_PAGE)
+    ), form.status
+
+
+@bp.post("/hospitals")
+@staff(*queries.MANAGERS)
+def add_hospital() -> ResponseReturnValue:
+    """Make a hospital known; the same hospital twice is once."""
+    form = HospitalForm.of_request()
+    if not form.run(
+        lambda: services.name_hospital(
+            name_zh=form.name_zh.data, name_en=form.name_en.data, at=clock.now(), by=actor()
+        )
+    ):
+        return _hospitals_page(form)
+    flash(_("The hospital is in the list."), "ok")
+    return redirect("/hospitals", 303)
 
 
 @bp.get("/cohorts/new")
@@ -59,7 +126,13 @@ def new_cohort() -> ResponseReturnValue:
 def _cohort_page(form: CohortForm) -> ResponseReturnValue:
     programmes = queries.managed_programmes(actor())
     form.offer(programmes)
-    page = render_template("programmes/cohort_form.html", tab="cohorts", form=form, programmes=programmes)
+    page = render_template(
+        "programmes/cohort_form.html",
+        tab="cohorts",
+        form=form,
+        programmes=programmes,
+        runs_site=allows(actor(), Permission.COHORT_MANAGE),
+    )
     return page, form.status
 
 
@@ -171,7 +244,13 @@ def enrol_form(public_id: str) -> ResponseReturnValue:
 def _enrol_page(public_id: str, form: EnrolForm) -> ResponseReturnValue:
     found = queries.cohort(public_id, actor(), permission=Permission.COHORT_MANAGE)
     form.offer(queries.tracks(), queries.hospitals())
-    return render_template("programmes/enrol.html", tab="cohorts", form=form, cohort=found), form.status
+    return render_template(
+        "programmes/enrol.html",
+        tab="cohorts",
+        form=form,
+        cohort=found,
+        runs_site=allows(actor(), Permission.COHORT_MANAGE),
+    ), form.status
 
 
 @bp.post("/cohorts/<public_id>/enrol")

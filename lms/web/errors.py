@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, Response, jsonify, render_template
+from flask import Flask, Response, jsonify, render_template, request
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
@@ -25,6 +25,11 @@ def problem(status: int, code: str, detail: str, **extra: object) -> tuple[Respo
     return answer, status
 
 
+def _most_mb() -> int:
+    """How large a file may be at the door that was asked: what it takes, less room for the form around the file."""
+    return max(1, ((request.max_content_length or 0) - 1_000_000) // 1_000_000)
+
+
 def _page(status: int, title: str, text: str, number: str = "") -> tuple[str, int]:
     return render_template("error.html", status=status, title=title, text=text, number=number), status
 
@@ -39,7 +44,10 @@ def _texts(status: int) -> tuple[str, str]:
             _("The address may be mistyped, or the page is not for your account."),
         ),
         405: (_("That does not work here"), _("Go back and use the buttons of the page.")),
-        413: (_("The file is too large"), _("Choose a smaller file.")),
+        413: (
+            _("The file is too large"),
+            _("Here a file may have at most %(number)s MB. Choose a smaller one.", number=_most_mb()),
+        ),
         429: (_("Please wait a moment"), _("Too many tries in a short time. Nothing is lost.")),
         503: (
             _("The site cannot reach its data just now"),

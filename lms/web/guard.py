@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import flask
 from flask import Flask, abort, current_app, g, redirect, request, session
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from lms.core.db import db, writing
 from lms.policy import Actor, Role
@@ -152,15 +153,25 @@ def init_app(
     """
     app.extensions["lms_ask_sign_in"] = ask_sign_in
 
+    def who() -> Actor | None:
+        return load_actor() if request.cookies.get(app.config["SESSION_COOKIE_NAME"]) else None
+
     @app.before_request
     def _enter() -> None:
+        try:
+            _let_in()
+        except HTTPException:
+            if "actor" not in g:
+                g.actor = who()  # whose page says what was refused: it keeps their tabs and their language
+            raise
+
+    def _let_in() -> None:
         # Databases disagree about a zero byte; nothing of ours has one in its address.
         if "\0" in request.path:
-            g.actor = load_actor() if request.cookies.get(app.config["SESSION_COOKIE_NAME"]) else None
             abort(404)
         endpoint = app.view_functions.get(request.endpoint or "")
-        if endpoint is None or request.endpoint == "static":
-            g.actor = None
+        if endpoint is None:
+            g.actor = who()
             return
         if request.method not in SAFE:
             if limit := getattr(endpoint, "__takes__", 0):
@@ -176,7 +187,7 @@ def init_app(
         if getattr(endpoint, "__lean__", False):
             g.actor = None
             return
-        g.actor = load_actor() if request.cookies.get(app.config["SESSION_COOKIE_NAME"]) else None
+        g.actor = who()
         meant_for = request.headers.get("X-Account")
         if meant_for and g.actor is not None and meant_for != g.actor.account_public_id:
             abort(401, "another account")  # a queue on a shared phone: it waits until its own person signs in

@@ -281,3 +281,13 @@ def test_a_password_that_changed_meanwhile_permits_nothing(app, cast, at):
     with pytest.raises(RuleBroken) as refused, transaction():
         services.set_pin(new, at=at, by=cast.trainee)
     assert refused.value.code == "password_wrong"
+
+
+def test_who_reads_in_english_and_asks_for_xinjiang_time_goes_on_in_english(cast, browser):
+    client = browser(cast.mentor, lang="en")
+    page = client.get("/account").text
+    chosen = re.search(r'<input[^>]*name="locale"[^>]*checked[^>]*>', page) or re.search(
+        r'<input[^>]*checked[^>]*name="locale"[^>]*>', page
+    )
+    assert chosen
+    assert 'value="en"' in chosen[0]

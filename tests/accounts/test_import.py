@@ -195,3 +195,10 @@ def test_the_empty_workbook_is_one_that_the_import_reads(office):
     assert len(header) == 6
     answer = send(office, [["古丽", "", "guli@example.org", "学员", "2026A", "护士"]], header=list(header))
     assert "1 row can be imported" in answer.text or "Choose a track" in answer.text
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "E-mail or phone"), ("zh", "手机号或邮箱")])
+def test_a_missing_column_is_named_in_the_reader_s_language(browser, cast, lang, words):
+    page = send(browser(cast.administrator, lang=lang), [["古丽"]], header=["姓名"])
+    assert page.status_code == 422
+    assert words in page.text

@@ -1,16 +1,19 @@
 """Issuing, the register, verification: real database, real PDFs, real signatures."""
 
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from lms.certificates import cli, queries, services
-from lms.certificates.models import Certificate, Standing
-from lms.core import signing
+from lms.certificates import cli, queries, rules, services
+from lms.certificates.models import Certificate, RuleVersion, Standing
+from lms.core import clock, signing
 from lms.core.db import db, transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.core.jobs import Worker
 from lms.core.storage import storage
+from lms.programmes.models import Cohort, Enrolment, Placement
 
 
 def issue_to(cast, enrolment, at, *, uuid="one"):
@@ -70,6 +73,29 @@ def test_an_issued_certificate_is_a_signed_pdf_that_holds(app, issued, settings)
     check = signing.check_pdf(data, root=(settings.keys_dir / "root.crt").read_bytes())
     assert check.code == "valid"
     assert issued.facts["name_zh"] == "李思远"
+
+
+def test_each_unit_stands_once_and_none_that_has_not_begun(app, bare_app, ruled, complete, keys, at):
+    day = clock.today(at)
+    with bare_app.app_context(), transaction():
+        enrolment = db.session.get_one(Enrolment, ruled.enrolment.id)
+        last = db.session.scalar(
+            select(func.max(Placement.to_on)).where(Placement.enrolment_id == enrolment.id)
+        )
+        for place in range(2):  # the same unit once more within the past, and one that is to come
+            db.session.add(
+                Placement(
+                    enrolment_id=enrolment.id,
+                    unit="NICU" if place == 0 else "other",
+                    from_on=day - timedelta(days=300) if place == 0 else last + timedelta(days=1),
+                    to_on=day - timedelta(days=290) if place == 0 else last + timedelta(days=9),
+                )
+            )
+    complete(ruled.enrolment)
+    issue_to(ruled, ruled.enrolment, at)
+    db.session.expire_all()
+    facts = db.session.scalars(select(Certificate)).one().facts
+    assert [zh for zh, _en in facts["units"]] == ["新生儿重症监护室"]
 
 
 def test_serials_have_no_gap(app, bare_app, ruled, complete, keys, at):
@@ -245,3 +271,31 @@ def test_export_and_offline_verification(app, issued, settings, tmp_path, capsys
     broken.write_bytes(bytes(data))
     assert cli.verify(broken, root=to / "root.crt") == 1
     assert cli.verify(to / "missing.pdf", root=to / "root.crt") == 2
+
+
+def test_a_cohort_without_a_rule_gets_one_on_its_page_and_only_once(bare_app, cast, browser):
+    cohort_id = cast.cohort.public_id
+    client = browser(cast.coordinator, lang="en")
+    url = f"/certificates/cohorts/{cohort_id}/rule"
+    assert f'href="{url}"' in client.get(f"/certificates/cohorts/{cohort_id}").text
+    assert client.post(url, data={}).status_code == 422
+    asked = {"lectures": "y", "entries": "3"}
+    for _press in range(2):
+        assert client.post(url, data=asked).status_code == 303
+    with bare_app.app_context():
+        pinned = queries.cohort_rule(db.session.scalars(select(Cohort.id)).first())
+        assert pinned.rule.expression == rules.expression(lectures=True, tests=False, entries=3)
+        assert db.session.scalar(select(func.count()).select_from(RuleVersion)) == 1
+    page = client.get(f"/certificates/cohorts/{cohort_id}").text
+    assert f'href="{url}"' not in page
+    assert client.get(url).status_code == 303
+    assert client.post(url, data={"tests": "y"}).status_code == 303  # refused; says why on the cohort's page
+    assert "already runs under a rule" in client.get(f"/certificates/cohorts/{cohort_id}").text
+
+
+def test_only_who_runs_the_cohort_sets_its_rule(cast, browser):
+    url = f"/certificates/cohorts/{cast.cohort.public_id}/rule"
+    for part in ("trainee", "mentor", "auditor", "educator", "stranger"):
+        client = browser(getattr(cast, part))
+        assert client.get(url).status_code == 404
+        assert client.post(url, data={"lectures": "y"}).status_code == 404

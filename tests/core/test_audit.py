@@ -144,6 +144,23 @@ def test_a_chain_that_vanished_altogether_is_missed(trail: None) -> None:
     assert [link.scope for link in audit.verify(scope="logbook:1").broken] == ["logbook:1"]
 
 
+def test_a_chain_that_lost_its_head_row_is_named(trail: None) -> None:
+    if db.engine.dialect.name == "sqlite":  # keys are switched off outside a transaction only
+        db.session.rollback()
+        with db.engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("PRAGMA foreign_keys=OFF")
+            raw.execute("DELETE FROM audit_chain WHERE scope = 'logbook:1'")
+            raw.execute("PRAGMA foreign_keys=ON")
+    else:
+        run("ALTER TABLE audit_event DROP CONSTRAINT fk_audit_event_scope_audit_chain")
+        run("DELETE FROM audit_chain WHERE scope = 'logbook:1'")
+    assert broken() == [("logbook:1", 6, "head")]
+    assert audit.verify(scope="logbook:1").broken == (audit.Broken("logbook:1", 6, "head"),)
+    assert audit.verify(scope="site").broken == ()
+
+
 def test_a_chain_that_never_was_is_told_from_one_that_holds(trail: None) -> None:
     assert audit.verify(scope="logbook:99").is_empty
     assert not audit.verify(scope="logbook:1").is_empty

@@ -156,3 +156,16 @@ def test_a_slow_sender_does_not_hold_the_lock_that_all_writers_need(bare_app, ca
     )
     assert answer.status_code < 500
     assert waited
+
+
+def test_what_is_refused_at_the_door_is_said_on_the_reader_s_own_page(bare_app, cast, browser):
+    client = browser(cast.educator, lang="en")
+    large = client.post("/learn/new", data={"title_zh": "x" * 5_000_000})
+    assert large.status_code == 413
+    assert "at most 3 MB" in large.text
+    forged = client.post("/learn/new", data={}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert forged.status_code == 403
+    unknown = client.get("/no-such-page")
+    assert unknown.status_code == 404
+    for page in (large, forged, unknown):
+        assert 'href="/learn"' in page.text

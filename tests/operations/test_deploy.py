@@ -63,6 +63,10 @@ def test_init_writes_the_settings_once_and_every_command_reads_them(tmp_path, ca
     assert cli.main([*given_, *people, "chen@example.org"]) == 2
     assert "--base-url" in capsys.readouterr().err
     more = ["--base-url", "https://lms.example.org", "--data-dir", str(tmp_path / "data")]
+    assert cli.main([*given_, *people, "chen@example.org", *more]) == 2
+    assert "--organisation" in capsys.readouterr().err
+    assert not file.exists()
+    more += ["--organisation", "某市儿童医院"]
     assert cli.main([*given_, *people, "chen@example.org", *more]) == 0
     assert "fresh secrets" in capsys.readouterr().out
     before = file.read_bytes()

@@ -13,7 +13,7 @@ from lms.core import clock
 from lms.core.db import db, transaction
 from lms.programmes import queries as programmes
 from lms.programmes import services
-from lms.programmes.models import Cohort, Enrolment, Pairing, Placement
+from lms.programmes.models import Cohort, Enrolment, Hospital, Pairing, Placement, Programme
 
 
 def rows(model):
@@ -387,3 +387,66 @@ def test_somebody_without_account_is_no_person_to_enrol(cast, ids, browser, app)
     )
     assert answer.status_code == 422
     assert db.session.scalar(select(func.count()).select_from(Enrolment)) == 2
+
+
+# ---------------------------------------------------------------- a site that begins
+
+
+PROGRAMME = {
+    "code": "NEO",
+    "title_zh": "新生儿培训",
+    "title_en": "Neonatal training",
+    "hospital_zh": "某市儿童医院",
+    "hospital_en": "City Children's Hospital",
+    "director_name": "林海",
+}
+
+
+def test_an_administrator_opens_a_programme_and_comes_to_its_first_cohort(cast, browser):
+    client = browser(cast.administrator, lang="en")
+    answer = client.post("/programmes/new", data=PROGRAMME)
+    assert (answer.status_code, answer.location) == (303, "/cohorts/new")
+    assert "Neonatal training" in client.get("/cohorts/new").text
+
+
+def test_the_same_programme_twice_is_once_and_its_code_is_not_given_again(app, cast, browser):
+    client = browser(cast.administrator, lang="en")
+    before = len(rows(Programme)), len(rows(Hospital))
+    assert client.post("/programmes/new", data=PROGRAMME).status_code == 303
+    assert client.post("/programmes/new", data=PROGRAMME).status_code == 303
+    assert (len(rows(Programme)), len(rows(Hospital))) == (before[0] + 1, before[1] + 1)
+    refused = client.post("/programmes/new", data=PROGRAMME | {"title_en": "Something else"})
+    assert refused.status_code == 422
+    assert "Something else" in refused.text
+    assert client.post("/programmes/new", data=PROGRAMME | {"code": "neo!"}).status_code == 422
+
+
+def test_a_programme_of_a_known_hospital_uses_that_hospital(app, cast, browser):
+    name = cast.hospital.name_zh
+    browser(cast.administrator).post("/programmes/new", data=PROGRAMME | {"hospital_zh": name})
+    assert [row.name_zh for row in rows(Hospital)].count(name) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "status"), [("coordinator", 403), ("director", 403), ("trainee", 404), ("auditor", 404)]
+)
+@pytest.mark.parametrize("url", ["/programmes/new", "/hospitals"])
+def test_whoever_runs_one_programme_opens_no_other_and_names_no_hospital(
+    app, cast, browser, url, part, status
+):
+    client = browser(getattr(cast, part), lang="en")
+    before = len(rows(Programme)), len(rows(Hospital))
+    assert client.get(url).status_code == status
+    both = PROGRAMME | {"name_zh": "某县医院", "name_en": "Some hospital"}
+    assert client.post(url, data=both).status_code == status
+    assert (len(rows(Programme)), len(rows(Hospital))) == before
+
+
+def test_a_hospital_added_once_or_twice_can_be_chosen_at_enrolment(cast, ids, browser):
+    client = browser(cast.administrator, lang="en")
+    for _press in range(2):
+        answer = client.post("/hospitals", data={"name_zh": "红原县藏医院", "name_en": "Hongyuan Hospital"})
+        assert answer.status_code == 303
+    assert client.get("/hospitals").text.count("Hongyuan Hospital") == 1
+    assert "Hongyuan Hospital" in client.get(f"/cohorts/{ids['cohort']}/enrol").text
+    assert client.post("/hospitals", data={"name_zh": "", "name_en": "X"}).status_code == 422

@@ -71,8 +71,8 @@ def columns() -> list[Column]:
             "login",
             (
                 "手机号或邮箱",
-                "Login",
                 "E-mail or phone",
+                "Login",
                 "手机号",
                 "手机",
                 "邮箱",
@@ -86,7 +86,7 @@ def columns() -> list[Column]:
         Column("role", ("角色", "Role", "身份"), parse=_a_role),
         Column(
             "place",
-            ("班级", "Cohort", "期次", "班次", "Place", "班级代码", "cohort code"),
+            ("班次", "Cohort", "期次", "班级", "Place", "班级代码", "cohort code"),
             parse=lambda text: _a_place(text, places),
         ),
         Column("track", ("培训方向", "Track", "方向", "专业"), parse=lambda text: _a_track(text, tracks)),

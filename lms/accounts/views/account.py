@@ -12,7 +12,7 @@ from lms.accounts.views.blueprint import bp
 from lms.core import clock, notices, passkeys, site
 from lms.core.db import transaction
 from lms.core.errors import RuleBroken, TooManyTries
-from lms.core.i18n import LOCALES, _
+from lms.core.i18n import LOCALES, _, locale
 from lms.web import login
 from lms.web.back import own_page
 from lms.web.confirm import confirmation, wait_text
@@ -31,7 +31,7 @@ def _account_page(**failed: Form) -> ResponseReturnValue:
     at, by = clock.now(), actor()
     account = queries.own_account(by)
     shown: dict[str, AnyForm] = {
-        "preferences": PreferencesForm(locale=account.locale, xinjiang_time=account.xinjiang_time),
+        "preferences": PreferencesForm(locale=locale(), xinjiang_time=account.xinjiang_time),
         "password": PasswordForm(),
         "pin": PinForm(),
         **failed,
