@@ -132,7 +132,15 @@ def init_app(app: Flask) -> None:
     def _http(error: HTTPException) -> tuple[str | Response, int] | HTTPException:
         if error.code is None or error.code < 400:
             return error
-        return answer(error.code, {403: "refused", 404: "not_found"}.get(error.code, f"http_{error.code}"))
+        if error.code == 403:  # the check against forgery; what a role may not do is NotAllowed
+            return answer(
+                403,
+                "refused",
+                _(
+                    "The page was open for too long, or another site sent this. Reload the page and try once more."
+                ),
+            )
+        return answer(error.code, {404: "not_found"}.get(error.code, f"http_{error.code}"))
 
     @app.errorhandler(Exception)
     def _broken(error: Exception) -> tuple[str | Response, int]:
