@@ -7,7 +7,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.accounts.models import Person
@@ -287,6 +287,17 @@ class ResponseHead(Base):
     body: Mapped[dict[str, Any]]
 
 
+class SittingReceipt(Base):
+    """What a candidate was given at hand-in, byte for byte. Never changed."""
+
+    __tablename__ = "sitting_receipt"
+
+    sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id"), primary_key=True, autoincrement=False)
+    document: Mapped[str] = mapped_column(Text)
+    """Canonical JSON with its signature; see rules.receipts."""
+    at: Mapped[datetime]
+
+
 class GradeRun(WithId, Base):
     """One marking of a test by stated keys and a stated engine. A regrade is a further run."""
 
@@ -374,6 +385,7 @@ for _table in (
     "accommodation",
     "sitting_note",
     "response_event",
+    "sitting_receipt",
     "grade_run",
     "mark",
     "grade",

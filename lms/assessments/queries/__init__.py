@@ -84,6 +84,7 @@ from lms.assessments.queries.papers import (
     sitting,
     standing,
 )
+from lms.assessments.queries.receipts import counted, kept_events, receipt, receipt_fault
 from lms.assessments.queries.regrading import NewGrade, Regrade, newer_keys, papers_and_keys, regrade
 from lms.assessments.queries.results import Result, ResultItem, key_of, newest_keys, reason_of, result
 from lms.assessments.queries.shown import Item, Option, as_written, key_words
@@ -157,6 +158,7 @@ __all__ = [
     "candidate",
     "changes",
     "clock_events",
+    "counted",
     "cut_scores",
     "data_now",
     "data_of",
@@ -172,6 +174,7 @@ __all__ = [
     "item_import",
     "item_media",
     "judged",
+    "kept_events",
     "key_of",
     "key_words",
     "makers_banks",
@@ -199,6 +202,8 @@ __all__ = [
     "questions",
     "ratings",
     "reason_of",
+    "receipt",
+    "receipt_fault",
     "reckoning",
     "refused",
     "regrade",

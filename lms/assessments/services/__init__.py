@@ -57,6 +57,8 @@ from lms.assessments.services.questions import (
     suspend_past_due,
     take_back,
 )
+from lms.assessments.services.receipts import give_receipt
+from lms.assessments.services.receipts import public_key as receipts_key
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
 from lms.assessments.services.samples import add_sample_test
 from lms.assessments.services.sitting import (
@@ -64,6 +66,7 @@ from lms.assessments.services.sitting import (
     close_if_expired,
     expire_overdue,
     give_marking_up,
+    give_receipt_late,
     mark_again,
     mark_sitting,
     start,
@@ -117,6 +120,8 @@ __all__ = [
     "fail_statistics",
     "file_of",
     "give_marking_up",
+    "give_receipt",
+    "give_receipt_late",
     "import_portion",
     "keep",
     "make_test",
@@ -133,6 +138,7 @@ __all__ = [
     "propose_regrade",
     "publish",
     "rate",
+    "receipts_key",
     "release",
     "reorder",
     "request_statistics",
