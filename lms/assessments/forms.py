@@ -298,6 +298,12 @@ class TestForm(Form):
     attempts_allowed = IntegerField(
         lazy("Attempts"), default=1, validators=[InputRequired(lazy("Enter the attempts."))]
     )
+    cooldown_days = IntegerField(
+        lazy("Days between two attempts"),
+        default=0,
+        validators=[Optional()],
+        description=lazy("0: the next attempt may begin at once."),
+    )
     cut_percent = IntegerField(
         lazy("Pass mark, per cent"), default=60, validators=[InputRequired(lazy("Enter the pass mark."))]
     )
@@ -372,6 +378,7 @@ class TestForm(Form):
                 "closes_at": local(test.closes_at),
                 "starts_until": local(test.starts_until),
                 "attempts_allowed": test.attempts_allowed,
+                "cooldown_days": test.cooldown_days,
                 "cut_percent": test.cut_percent,
                 "release": test.release,
                 "forms_wanted": plan.forms_wanted,
@@ -396,6 +403,7 @@ class TestForm(Form):
             closes_at=aware(self.closes_at.data),
             starts_until=self.starts_until.data and aware(self.starts_until.data),
             attempts_allowed=self.attempts_allowed.data,
+            cooldown_days=self.cooldown_days.data or 0,
             cut_percent=self.cut_percent.data,
             release=self.release.data,
             keeps_order=plan.keeps_order if plan else bool(self.keeps_order.data),

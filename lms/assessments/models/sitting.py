@@ -29,6 +29,7 @@ class Test(WithId, Base):
         CheckConstraint("state IN ('draft', 'published')", name="state"),
         CheckConstraint("release IN ('at_once', 'held')", name="release"),
         CheckConstraint("purpose IN ('exam', 'practice')", name="purpose"),
+        CheckConstraint("cooldown_days BETWEEN 0 AND 365", name="cooldown"),
     )
 
     cohort_id: Mapped[int] = mapped_column(ForeignKey("cohort.id"), index=True)
@@ -40,6 +41,8 @@ class Test(WithId, Base):
     """Half-open: at this instant it is closed."""
     cut_percent: Mapped[int]
     attempts_allowed: Mapped[int] = mapped_column(default=1)
+    cooldown_days: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Days of 24 hours from the end of one attempt to the beginning of the next."""
     purpose: Mapped[str] = mapped_column(String(10), default="exam")
     """As that of the bank its questions come from; what is for practice counts for no certificate."""
     starts_until: Mapped[datetime | None]

@@ -42,6 +42,7 @@ class Terms:
     cut_percent: int
     starts_until: datetime | None = None
     attempts_allowed: int = 1
+    cooldown_days: int = 0
     release: str = rules.Release.AT_ONCE
     keeps_order: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -57,6 +58,7 @@ def require_terms(terms: Terms) -> None:
         closes_at=terms.closes_at,
         cut_percent=terms.cut_percent,
         attempts_allowed=terms.attempts_allowed,
+        cooldown_days=terms.cooldown_days,
     )
     require_late_start(terms.starts_until, opens_at=terms.opens_at, closes_at=terms.closes_at)
     require_limits(terms.limits)
@@ -117,7 +119,8 @@ def _set_terms(test: Test, terms: Terms) -> None:
     test.title_zh, test.title_en = terms.title_zh.strip(), terms.title_en.strip()
     test.duration_s, test.cut_percent = terms.duration_s, terms.cut_percent
     test.opens_at, test.closes_at, test.starts_until = terms.opens_at, terms.closes_at, terms.starts_until
-    test.attempts_allowed, test.release = terms.attempts_allowed, terms.release
+    test.attempts_allowed, test.cooldown_days = terms.attempts_allowed, terms.cooldown_days
+    test.release = terms.release
 
 
 def _set_limits(plan: TestPlan, terms: Terms) -> None:
@@ -257,6 +260,7 @@ def copy_test(test: Test, *, client_uuid: str, by: Actor, at: datetime) -> Test:
             starts_until=test.starts_until and test.starts_until + later,
             cut_percent=test.cut_percent,
             attempts_allowed=test.attempts_allowed,
+            cooldown_days=test.cooldown_days,
             release=test.release,
             keeps_order=plan.keeps_order if plan else False,
             limits=plan.limits if plan else Limits(),

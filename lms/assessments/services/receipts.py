@@ -58,16 +58,18 @@ def give_receipt(sitting: Sitting, *, at: datetime) -> str | None:
     """
     if sitting.state == rules.SittingState.IN_PROGRESS:
         return None
-    if found := queries.receipt(sitting.id):
-        return found
+    return queries.receipt(sitting.id) or new_receipt(sitting, at=at)
+
+
+def new_receipt(sitting: Sitting, *, at: datetime) -> str | None:
+    """The first receipt of a sitting that is handed in by this very act. See ``give_receipt``."""
     try:
-        with db.session.begin_nested():
-            document = _document(sitting, at).decode()
-            db.session.add(SittingReceipt(sitting_id=sitting.id, document=document, at=at))
-            db.session.flush()
+        document = _document(sitting, at).decode()
     except Exception:
         log.exception("no receipt could be signed for sitting %s", sitting.id)
         return None
+    db.session.add(SittingReceipt(sitting_id=sitting.id, document=document, at=at))
+    db.session.flush()
     return document
 
 

@@ -13,7 +13,7 @@ from lms import policy
 from lms.assessments import queries, rules
 from lms.assessments.models import ClockEvent, Grade, KeyRevision, Mark, Sitting, Test
 from lms.assessments.rules.papers import form_for
-from lms.assessments.services.receipts import give_receipt
+from lms.assessments.services.receipts import give_receipt, new_receipt
 from lms.core import audit, jobs, ports
 from lms.core.db import db
 from lms.core.digests import digest_of
@@ -64,6 +64,8 @@ def start(test: Test, *, client_uuid: str, by: Actor, at: datetime) -> Sitting:
         used=len(sittings),
         allowed=test.attempts_allowed,
         passed=graded,
+        last_ended_at=sittings[-1].submitted_at if sittings else None,
+        cooldown_days=test.cooldown_days,
     )
     sitting = Sitting(
         test_id=test.id,
@@ -163,7 +165,7 @@ def submit(sitting: Sitting, *, by: Actor, at: datetime) -> Sitting:
             account_id=by.account_id,
             subject=f"sitting:{sitting.public_id}",
         )
-        give_receipt(sitting, at=at)
+        new_receipt(sitting, at=at)
     _mark_now(sitting, at)
     return sitting
 
@@ -208,7 +210,7 @@ def _expire(sitting: Sitting, ends_at: datetime, at: datetime) -> None:
         account_id=None,
         subject=f"sitting:{sitting.public_id}",
     )
-    give_receipt(sitting, at=at)
+    new_receipt(sitting, at=at)
 
 
 def mark_sitting(sitting_id: int, *, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""results: receipts of what was handed in
+"""results: receipts of what was handed in, days between attempts
 
 Revision ID: 0009
 Revises: 0007
@@ -41,6 +41,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['sitting_id'], ['sitting.id'], name=op.f('fk_sitting_receipt_sitting_id_sitting')),
         sa.PrimaryKeyConstraint('sitting_id', name=op.f('pk_sitting_receipt')),
     )
+    # In plain SQL: Alembic would add the constraint by itself, which SQLite cannot.
+    op.execute(
+        "ALTER TABLE test ADD COLUMN cooldown_days INTEGER DEFAULT '0' NOT NULL "
+        "CONSTRAINT ck_test_cooldown CHECK (cooldown_days BETWEEN 0 AND 365)"
+    )
     for table in APPEND_ONLY:
         guard(table)
 
@@ -59,4 +64,5 @@ def unguard(table: str) -> None:
 def downgrade() -> None:
     for table in APPEND_ONLY:
         unguard(table)
+    op.execute("ALTER TABLE test DROP COLUMN cooldown_days")
     op.drop_table('sitting_receipt')
