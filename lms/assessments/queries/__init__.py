@@ -110,6 +110,7 @@ from lms.assessments.queries.statistics import (
     stand,
     statistics,
 )
+from lms.assessments.queries.teaching import Subject, Taught, lectures, subjects
 from lms.assessments.queries.wordings import changes
 
 __all__ = [
@@ -146,6 +147,8 @@ __all__ = [
     "Standing",
     "Stock",
     "StudyView",
+    "Subject",
+    "Taught",
     "TestFacts",
     "Unmarked",
     "Wanted",
@@ -177,6 +180,7 @@ __all__ = [
     "kept_events",
     "key_of",
     "key_words",
+    "lectures",
     "makers_banks",
     "makers_cohorts",
     "newer_keys",
@@ -226,6 +230,7 @@ __all__ = [
     "studies",
     "study",
     "study_views",
+    "subjects",
     "tags_of",
     "tasks",
     "test",

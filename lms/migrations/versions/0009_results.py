@@ -1,4 +1,4 @@
-"""results: receipts of what was handed in, days between attempts
+"""results: receipts of what was handed in, days between attempts, lectures that teach a question
 
 Revision ID: 0009
 Revises: 0007
@@ -46,6 +46,11 @@ def upgrade() -> None:
         "ALTER TABLE test ADD COLUMN cooldown_days INTEGER DEFAULT '0' NOT NULL "
         "CONSTRAINT ck_test_cooldown CHECK (cooldown_days BETWEEN 0 AND 365)"
     )
+    op.execute("ALTER TABLE question ADD COLUMN lecture_code VARCHAR(60) DEFAULT '' NOT NULL")
+    op.execute(
+        "ALTER TABLE question ADD COLUMN lecture_second INTEGER DEFAULT '0' NOT NULL "
+        "CONSTRAINT ck_question_lecture_second CHECK (lecture_second >= 0)"
+    )
     for table in APPEND_ONLY:
         guard(table)
 
@@ -64,5 +69,7 @@ def unguard(table: str) -> None:
 def downgrade() -> None:
     for table in APPEND_ONLY:
         unguard(table)
+    op.execute("ALTER TABLE question DROP COLUMN lecture_second")
+    op.execute("ALTER TABLE question DROP COLUMN lecture_code")
     op.execute("ALTER TABLE test DROP COLUMN cooldown_days")
     op.drop_table('sitting_receipt')
