@@ -252,6 +252,12 @@ class TestForm(Form):
         validators=[Optional()],
         description=lazy("0: the next attempt may begin at once."),
     )
+    appeal_days = IntegerField(
+        lazy("Days for appeals"),
+        default=7,
+        validators=[Optional()],
+        description=lazy("Counted from when a result can be seen. 0: its marking cannot be appealed."),
+    )
     cut_percent = IntegerField(
         lazy("Pass mark, per cent"), default=60, validators=[InputRequired(lazy("Enter the pass mark."))]
     )
@@ -327,6 +333,7 @@ class TestForm(Form):
                 "starts_until": local(test.starts_until),
                 "attempts_allowed": test.attempts_allowed,
                 "cooldown_days": test.cooldown_days,
+                "appeal_days": test.appeal_days,
                 "cut_percent": test.cut_percent,
                 "release": test.release,
                 "forms_wanted": plan.forms_wanted,
@@ -352,6 +359,7 @@ class TestForm(Form):
             starts_until=self.starts_until.data and aware(self.starts_until.data),
             attempts_allowed=self.attempts_allowed.data,
             cooldown_days=self.cooldown_days.data or 0,
+            appeal_days=7 if self.appeal_days.data is None else self.appeal_days.data,
             cut_percent=self.cut_percent.data,
             release=self.release.data,
             keeps_order=plan.keeps_order if plan else bool(self.keeps_order.data),

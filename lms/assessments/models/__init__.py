@@ -1,5 +1,6 @@
 """Tables of the item bank, tests, sittings, answers and marks."""
 
+from lms.assessments.models.appeals import Appeal, AppealStep
 from lms.assessments.models.bank import (
     EnemyPair,
     ItemBank,
@@ -36,6 +37,8 @@ __all__ = [
     "AngoffJudge",
     "AngoffRating",
     "AngoffStudy",
+    "Appeal",
+    "AppealStep",
     "ClockEvent",
     "CutScore",
     "DraftForm",

@@ -29,6 +29,7 @@ class Test(WithId, Base):
         CheckConstraint("state IN ('draft', 'published')", name="state"),
         CheckConstraint("release IN ('at_once', 'held')", name="release"),
         CheckConstraint("purpose IN ('exam', 'practice')", name="purpose"),
+        CheckConstraint("appeal_days BETWEEN 0 AND 60", name="appeal"),
         CheckConstraint("cooldown_days BETWEEN 0 AND 365", name="cooldown"),
     )
 
@@ -41,6 +42,8 @@ class Test(WithId, Base):
     """Half-open: at this instant it is closed."""
     cut_percent: Mapped[int]
     attempts_allowed: Mapped[int] = mapped_column(default=1)
+    appeal_days: Mapped[int] = mapped_column(default=7, server_default="7")
+    """Days of 24 hours after a result could be seen in which its marking may be appealed; 0: not at all."""
     cooldown_days: Mapped[int] = mapped_column(default=0, server_default="0")
     """Days of 24 hours from the end of one attempt to the beginning of the next."""
     purpose: Mapped[str] = mapped_column(String(10), default="exam")

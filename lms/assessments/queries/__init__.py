@@ -3,6 +3,14 @@
 Keys are read in two places only: results that may show them (``results``), and the examiner's desk (``staff``).
 """
 
+from lms.assessments.queries.appeals import (
+    READERS,
+    appeal,
+    appeal_steps,
+    appeals,
+    appeals_of,
+    appeals_until,
+)
 from lms.assessments.queries.bank import (
     BANK_STAFF,
     BankRow,
@@ -119,6 +127,7 @@ __all__ = [
     "KEY_CODE",
     "LEAST_ANONYMOUS",
     "MAKERS",
+    "READERS",
     "REVIEW_CODE",
     "STAFF",
     "STATES",
@@ -153,6 +162,11 @@ __all__ = [
     "Unmarked",
     "Wanted",
     "accommodation",
+    "appeal",
+    "appeal_steps",
+    "appeals",
+    "appeals_of",
+    "appeals_until",
     "as_written",
     "bank",
     "bank_programmes",

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from lms.assessments.rules.appeals import MOST_DAYS
 from lms.assessments.rules.items import TYPES, Ask, ask_of, read_response
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, _n
@@ -487,6 +488,7 @@ def require_test(
     cut_percent: int,
     attempts_allowed: int,
     cooldown_days: int = 0,
+    appeal_days: int = 0,
 ) -> None:
     """Whether the terms of a test make sense."""
     if closes_at <= opens_at:
@@ -501,6 +503,8 @@ def require_test(
         raise RuleBroken("attempts", _("Allow 1 to 10 attempts."), field="attempts_allowed")
     if not 0 <= cooldown_days <= MOST_COOLDOWN_DAYS:
         raise RuleBroken("cooldown", _("Ask for 0 to 365 days between attempts."), field="cooldown_days")
+    if not 0 <= appeal_days <= MOST_DAYS:
+        raise RuleBroken("appeal_days", _("Give 0 to 60 days for appeals."), field="appeal_days")
 
 
 MAX_EXTENSION = timedelta(hours=4)

@@ -1,5 +1,6 @@
 """Acts on item banks, tests and sittings."""
 
+from lms.assessments.services.appeals import answer_appeal, appeal, withdraw_appeal
 from lms.assessments.services.authoring import make_test, publish, release
 from lms.assessments.services.bank import Facts, comment, create_bank, describe, set_enemies
 from lms.assessments.services.cuts import (
@@ -97,6 +98,8 @@ __all__ = [
     "activate",
     "add_question",
     "add_sample_test",
+    "answer_appeal",
+    "appeal",
     "chosen",
     "close_if_expired",
     "close_import",
@@ -160,6 +163,7 @@ __all__ = [
     "take_file",
     "take_over",
     "tell_results",
+    "withdraw_appeal",
     "withdraw_cut",
     "withdraw_regrade",
 ]

@@ -1,6 +1,7 @@
 """Pages of assessments: the item bank; tests, sittings and results."""
 
 from lms.assessments.views import (
+    appeals,
     bank,
     cuts,
     importing,
@@ -15,6 +16,7 @@ from lms.assessments.views import (
 from lms.assessments.views.blueprint import bp
 
 __all__ = [
+    "appeals",
     "bank",
     "bp",
     "cuts",

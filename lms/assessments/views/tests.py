@@ -274,8 +274,11 @@ def result(public_id: str) -> ResponseReturnValue:
             receipt = services.give_receipt_late(found.id, at=at)
         found = queries.sitting(public_id, by)
     outcome = queries.result(found, at, for_staff=allows(by, Permission.TEST_MANAGE, found.test))
+    until = queries.appeals_until(found)
     return render_template(
         "assessments/result.html",
+        appeals=queries.appeals_of(found.id) if outcome else {},
+        may_appeal=is_own and until is not None and at < until,
         sitting=found,
         test=found.test,
         is_own=is_own,
