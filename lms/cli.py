@@ -175,6 +175,15 @@ def _parser() -> argparse.ArgumentParser:
     statistics.add_argument("--csv", action="store_true", help="as a table for a spreadsheet")
     statistics.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
+    receipt = _add(assessments, "receipt", _assessments_receipt, "check the receipt of a sitting")
+    receipt.add_argument("file", type=Path)
+    receipt.add_argument(
+        "--key",
+        type=Path,
+        help="public key to check by, without the site; else the site's key and its answers",
+    )
+    receipt.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
     _add(commands, "permissions", _permissions, "print docs/permissions.md")
 
     bench = _add(commands, "bench", _bench, "measure the product on a temporary site, one JSON line per job")
@@ -492,6 +501,16 @@ def _assessments_statistics(args: argparse.Namespace) -> int:
 
     with create_app(_settings(args.data)).app_context():
         return cli.statistics(args.test, as_csv=args.csv)
+
+
+def _assessments_receipt(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.assessments import cli
+
+    if args.key is not None and args.data is None:
+        return cli.receipt(args.file, key=args.key)
+    with create_app(_settings(args.data)).app_context():
+        return cli.receipt(args.file, key=args.key, with_site=True)
 
 
 def _permissions(_args: argparse.Namespace) -> int:

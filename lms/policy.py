@@ -113,6 +113,10 @@ class Permission(StrEnum):
     SITTING_ANSWER = "assessments.sitting.answer"
     SITTING_SUPERVISE = "assessments.sitting.supervise"
 
+    APPEAL_MAKE = "assessments.appeal.make"
+    APPEAL_READ = "assessments.appeal.read"
+    APPEAL_ANSWER = "assessments.appeal.answer"
+
     ENTRY_WRITE = "logbooks.entry.write"
     ENTRY_READ = "logbooks.entry.read"
     ENTRY_CHANGE = "logbooks.entry.change"
@@ -239,6 +243,13 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.SITTING_READ: [[is_trainee], [holds(R.EXAMINER, R.INVIGILATOR)], [_READS]],
     P.SITTING_ANSWER: [[is_trainee]],
     P.SITTING_SUPERVISE: [[holds(R.INVIGILATOR, R.EXAMINER)]],
+    P.APPEAL_MAKE: [[is_trainee]],
+    P.APPEAL_READ: [
+        [is_trainee],
+        [holds(R.EXAMINER, R.DIRECTOR, R.AUDITOR)],
+        [holds(R.EDUCATOR), is_practice],
+    ],
+    P.APPEAL_ANSWER: [[holds(R.EXAMINER, R.DIRECTOR)], [holds(R.EDUCATOR), is_practice]],
     P.ENTRY_WRITE: [[is_trainee]],
     P.ENTRY_READ: [
         [is_author],

@@ -5,11 +5,18 @@ import os
 from typing import Any
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 
 def sha256_hex(data: bytes) -> str:
@@ -88,3 +95,36 @@ def unseal(sealed: bytes, passphrase: str) -> bytes:
 
 def _key(passphrase: str, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, n=2**16, r=8, p=1).derive(passphrase.encode())
+
+
+def new_ed25519_key(passphrase: str) -> bytes:
+    """A fresh private key as encrypted PEM (PKCS #8), for a file that only the site reads."""
+    return Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())
+    )
+
+
+def read_ed25519_key(pem: bytes, passphrase: str) -> bytes:
+    """The 32-byte private key in encrypted PEM. Raises ``ValueError`` for another passphrase or another kind of key."""
+    key = load_pem_private_key(pem, passphrase.encode())
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("not an Ed25519 key")  # noqa: TRY004 (a fault of the file, not of the caller)
+    return key.private_bytes_raw()
+
+
+def public_pem(public_key: bytes) -> bytes:
+    """A 32-byte public key as PEM, as ``openssl`` reads it."""
+    return Ed25519PublicKey.from_public_bytes(public_key).public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def read_public_pem(pem: bytes) -> bytes:
+    """The 32-byte public key in a PEM file. Raises ``ValueError`` for anything else."""
+    try:
+        key = load_pem_public_key(pem)
+    except UnsupportedAlgorithm as error:
+        raise ValueError("not an Ed25519 key") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("not an Ed25519 key")  # noqa: TRY004 (a fault of the file, not of the caller)
+    return key.public_bytes_raw()

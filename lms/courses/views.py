@@ -106,6 +106,7 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
     counted = row is not None and enrolment is not None and found.state == "published"
     before, after = outline.around(found.public_id)
     language, cues = _cues(found)
+    wanted = request.args.get("t", type=int)
     return render_template(
         "courses/lecture.html",
         tab="learn",
@@ -116,6 +117,7 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         after=after,
         video=row,
         files=row.manifest if row else None,
+        from_s=wanted if wanted is not None and 0 <= wanted < 86_400 else None,
         media=_media_address(found, by, at) if row else "",
         seen=queries.seen(enrolment, found) if counted and enrolment else None,
         session=services.player_session(row, enrolment, at=at) if counted and row and enrolment else "",

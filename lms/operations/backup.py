@@ -35,8 +35,8 @@ MANIFEST, KEYS = "manifest.json", "keys.sealed"
 PASSPHRASE_LENGTH = 12
 _NAME = re.compile(r"\d{8}T\d{6}Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BESIDE = ("secret_key", "keys_passphrase")
-"""Secrets that a demonstration keeps in its data folder."""
+_BESIDE = ("secret_key", "keys_passphrase", "receipts.key")
+"""Keys in the data folder: a demonstration’s own secrets, and the one that signs receipts of exams."""
 SETTINGS = "settings.env"
 
 Says = Callable[[str], None]

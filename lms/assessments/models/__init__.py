@@ -1,5 +1,6 @@
 """Tables of the item bank, tests, sittings, answers and marks."""
 
+from lms.assessments.models.appeals import Appeal, AppealStep
 from lms.assessments.models.bank import (
     EnemyPair,
     ItemBank,
@@ -25,6 +26,7 @@ from lms.assessments.models.sitting import (
     ResponseHead,
     Sitting,
     SittingNote,
+    SittingReceipt,
     Test,
     TestPlan,
     TestStatistics,
@@ -35,6 +37,8 @@ __all__ = [
     "AngoffJudge",
     "AngoffRating",
     "AngoffStudy",
+    "Appeal",
+    "AppealStep",
     "ClockEvent",
     "CutScore",
     "DraftForm",
@@ -56,6 +60,7 @@ __all__ = [
     "ResponseHead",
     "Sitting",
     "SittingNote",
+    "SittingReceipt",
     "Test",
     "TestPlan",
     "TestStatistics",

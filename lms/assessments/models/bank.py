@@ -36,6 +36,7 @@ class Question(WithId, Base):
     __table_args__ = (
         UniqueConstraint("bank_id", "code"),
         Index("ix_question_state", "bank_id", "state"),
+        CheckConstraint("lecture_second >= 0", name="lecture_second"),
     )
 
     bank_id: Mapped[int] = mapped_column(ForeignKey("item_bank.id"))
@@ -50,6 +51,10 @@ class Question(WithId, Base):
     """The share of candidates, in per cent, that the author expects to answer it."""
     review_due: Mapped[date | None]
     """Last day on which it may be used without a look at what it rests on."""
+    lecture_code: Mapped[str] = mapped_column(String(60), default="", server_default="")
+    """Code of the lecture that teaches it, in whichever cohort somebody answers it; empty: none is named."""
+    lecture_second: Mapped[int] = mapped_column(default=0, server_default="0")
+    """From where in that lecture."""
     review_note: Mapped[str] = mapped_column(String(300), default="")
     """Why an imported question needs a person's eye before it goes to review."""
     words: Mapped[str] = mapped_column(Text, default="")

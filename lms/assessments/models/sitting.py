@@ -7,7 +7,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.accounts.models import Person
@@ -29,6 +29,8 @@ class Test(WithId, Base):
         CheckConstraint("state IN ('draft', 'published')", name="state"),
         CheckConstraint("release IN ('at_once', 'held')", name="release"),
         CheckConstraint("purpose IN ('exam', 'practice')", name="purpose"),
+        CheckConstraint("appeal_days BETWEEN 0 AND 60", name="appeal"),
+        CheckConstraint("cooldown_days BETWEEN 0 AND 365", name="cooldown"),
     )
 
     cohort_id: Mapped[int] = mapped_column(ForeignKey("cohort.id"), index=True)
@@ -40,6 +42,10 @@ class Test(WithId, Base):
     """Half-open: at this instant it is closed."""
     cut_percent: Mapped[int]
     attempts_allowed: Mapped[int] = mapped_column(default=1)
+    appeal_days: Mapped[int] = mapped_column(default=7, server_default="7")
+    """Days of 24 hours after a result could be seen in which its marking may be appealed; 0: not at all."""
+    cooldown_days: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Days of 24 hours from the end of one attempt to the beginning of the next."""
     purpose: Mapped[str] = mapped_column(String(10), default="exam")
     """As that of the bank its questions come from; what is for practice counts for no certificate."""
     starts_until: Mapped[datetime | None]
@@ -287,6 +293,17 @@ class ResponseHead(Base):
     body: Mapped[dict[str, Any]]
 
 
+class SittingReceipt(Base):
+    """What a candidate was given at hand-in, byte for byte. Never changed."""
+
+    __tablename__ = "sitting_receipt"
+
+    sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id"), primary_key=True, autoincrement=False)
+    document: Mapped[str] = mapped_column(Text)
+    """Canonical JSON with its signature; see rules.receipts."""
+    at: Mapped[datetime]
+
+
 class GradeRun(WithId, Base):
     """One marking of a test by stated keys and a stated engine. A regrade is a further run."""
 
@@ -374,6 +391,7 @@ for _table in (
     "accommodation",
     "sitting_note",
     "response_event",
+    "sitting_receipt",
     "grade_run",
     "mark",
     "grade",

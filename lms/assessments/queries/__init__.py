@@ -3,6 +3,14 @@
 Keys are read in two places only: results that may show them (``results``), and the examiner's desk (``staff``).
 """
 
+from lms.assessments.queries.appeals import (
+    READERS,
+    appeal,
+    appeal_steps,
+    appeals,
+    appeals_of,
+    appeals_until,
+)
 from lms.assessments.queries.bank import (
     BANK_STAFF,
     BankRow,
@@ -84,6 +92,7 @@ from lms.assessments.queries.papers import (
     sitting,
     standing,
 )
+from lms.assessments.queries.receipts import counted, kept_events, receipt, receipt_fault
 from lms.assessments.queries.regrading import NewGrade, Regrade, newer_keys, papers_and_keys, regrade
 from lms.assessments.queries.results import Result, ResultItem, key_of, newest_keys, reason_of, result
 from lms.assessments.queries.shown import Item, Option, as_written, key_words
@@ -109,6 +118,7 @@ from lms.assessments.queries.statistics import (
     stand,
     statistics,
 )
+from lms.assessments.queries.teaching import Subject, Taught, lectures, subjects
 from lms.assessments.queries.wordings import changes
 
 __all__ = [
@@ -117,6 +127,7 @@ __all__ = [
     "KEY_CODE",
     "LEAST_ANONYMOUS",
     "MAKERS",
+    "READERS",
     "REVIEW_CODE",
     "STAFF",
     "STATES",
@@ -145,10 +156,17 @@ __all__ = [
     "Standing",
     "Stock",
     "StudyView",
+    "Subject",
+    "Taught",
     "TestFacts",
     "Unmarked",
     "Wanted",
     "accommodation",
+    "appeal",
+    "appeal_steps",
+    "appeals",
+    "appeals_of",
+    "appeals_until",
     "as_written",
     "bank",
     "bank_programmes",
@@ -157,6 +175,7 @@ __all__ = [
     "candidate",
     "changes",
     "clock_events",
+    "counted",
     "cut_scores",
     "data_now",
     "data_of",
@@ -172,8 +191,10 @@ __all__ = [
     "item_import",
     "item_media",
     "judged",
+    "kept_events",
     "key_of",
     "key_words",
+    "lectures",
     "makers_banks",
     "makers_cohorts",
     "newer_keys",
@@ -199,6 +220,8 @@ __all__ = [
     "questions",
     "ratings",
     "reason_of",
+    "receipt",
+    "receipt_fault",
     "reckoning",
     "refused",
     "regrade",
@@ -221,6 +244,7 @@ __all__ = [
     "studies",
     "study",
     "study_views",
+    "subjects",
     "tags_of",
     "tasks",
     "test",

@@ -53,6 +53,8 @@ class OwnTest:
     """In order of time."""
     window: str
     """``before``, ``open`` or ``after``."""
+    at: datetime
+    """The moment of looking."""
 
     @property
     def passed(self) -> Attempt | None:
@@ -72,8 +74,26 @@ class OwnTest:
         return max(0, self.test.attempts_allowed - len(self.attempts))
 
     @property
+    def free_from(self) -> datetime | None:
+        """From when the next attempt may begin by the days between attempts; None: those ask for nothing (any more)."""
+        if not (self.attempts and self.attempts_left):
+            return None
+        last = self.attempts[-1]
+        free = rules.free_from(last.submitted_at or last.ends_at, self.test.cooldown_days)
+        return free if free is not None and self.at < free else None
+
+    @property
+    def is_free_in_time(self) -> bool:
+        """Whether the days between attempts are over before nobody begins any more."""
+        return self.free_from is None or self.free_from < self.test.last_start_at
+
+    @property
     def state(self) -> str:
-        """``running``, ``passed``, ``waiting`` (for release), ``before``, ``open``, ``used_up`` or ``closed``."""
+        """How the candidate stands.
+
+        ``running``, ``passed``, ``waiting`` (for release), ``before``, ``open``, ``cooling`` (days between attempts),
+        ``used_up`` or ``closed``.
+        """
         if self.running:
             return "running"
         if self.passed:
@@ -81,7 +101,7 @@ class OwnTest:
         if self.window == "before":
             return "before"
         if self.window == "open" and self.attempts_left:
-            return "open"
+            return "cooling" if self.free_from else "open"
         if self.attempts and self.attempts[-1].decision is None:
             return "waiting"
         return "used_up" if self.attempts and not self.attempts_left else "closed"
@@ -100,6 +120,7 @@ def own_tests(tests: Sequence[Test], by: Actor, at: datetime) -> list[OwnTest]:
             items.get(test.id, 0),
             attempts.get(test.id, []),
             rules.window(test.opens_at, test.last_start_at, at),
+            at,
         )
         for test in tests
     ]

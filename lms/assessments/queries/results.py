@@ -12,6 +12,8 @@ from lms.assessments import rules
 from lms.assessments.models import Grade, GradeRun, KeyRevision, Mark, Sitting
 from lms.assessments.queries.papers import paper
 from lms.assessments.queries.shown import Item, key_words
+from lms.assessments.queries.teaching import Taught, subjects
+from lms.assessments.rules.teaching import TopicMarks, by_topic
 from lms.core.db import db
 from lms.core.i18n import pick
 
@@ -28,6 +30,8 @@ class ResultItem:
     right: str
     """The right answer in words; empty where it may not be seen."""
     rationale: str
+    taught: Taught | None = None
+    """Where it is taught."""
 
     @property
     def is_right(self) -> bool:
@@ -64,6 +68,8 @@ class Result:
     decision: str
     items: Sequence[ResultItem]
     shows_keys: bool
+    topics: Sequence[TopicMarks] = ()
+    """Marks of each topic, the weakest first; empty where no question has one."""
     change: Change | None = None
     """Set where a regrade after the release gave another result than the marking before."""
 
@@ -119,6 +125,11 @@ def result(sitting: Sitting, at: datetime, *, for_staff: bool = False) -> Result
         closed=at >= sitting.test.closes_at,
     )
     keys = _keys(mark.key_revision_id for mark in marks.values()) if shows_keys else {}
+    about = subjects({slot["version"] for slot in sitting.form.slots}, sitting.test.cohort_id)
+    topics = by_topic(
+        (about[slot["version"]].topic, marks[slot["slot"]].score, marks[slot["slot"]].maximum)
+        for slot in sitting.form.slots
+    )
     items = []
     for item in paper(sitting.form, sitting.seed):
         mark = marks[item.slot]
@@ -131,12 +142,22 @@ def result(sitting: Sitting, at: datetime, *, for_staff: bool = False) -> Result
                 maximum=mark.maximum,
                 right=key_words(item, key_of(key, item.index)) if key else "",
                 rationale=reason_of(key, item.index) if key else "",
+                taught=about[item.version_id].taught,
             )
         )
     released_at = sitting.test.released_at
     was_seen = released_at is None or run.created_at >= released_at
     change = _change(found[1][0], grade, run) if len(found) > 1 and was_seen else None
-    return Result(grade.score, grade.maximum, grade.cut_percent, grade.decision, items, shows_keys, change)
+    return Result(
+        grade.score,
+        grade.maximum,
+        grade.cut_percent,
+        grade.decision,
+        items,
+        shows_keys,
+        topics if any(one.topic for one in topics) else (),
+        change,
+    )
 
 
 def _change(old: Grade, new: Grade, run: GradeRun) -> Change | None:

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from lms.assessments.rules.appeals import MOST_DAYS
 from lms.assessments.rules.items import TYPES, Ask, ask_of, read_response
 from lms.core.errors import RuleBroken
-from lms.core.i18n import _
+from lms.core.i18n import _, _n
 
 # ---------------------------------------------------------------- states
 
@@ -210,8 +211,26 @@ def window(opens_at: datetime, closes_at: datetime, at: datetime) -> str:
 # ---------------------------------------------------------------- starting
 
 
+MOST_COOLDOWN_DAYS = 365
+
+
+def free_from(last_ended_at: datetime | None, cooldown_days: int) -> datetime | None:
+    """From when the next attempt may begin by the days between attempts; None: there was none before, or no days are asked."""
+    if last_ended_at is None or not cooldown_days:
+        return None
+    return last_ended_at + timedelta(days=cooldown_days)
+
+
 def require_start(
-    *, opens_at: datetime, closes_at: datetime, at: datetime, used: int, allowed: int, passed: bool
+    *,
+    opens_at: datetime,
+    closes_at: datetime,
+    at: datetime,
+    used: int,
+    allowed: int,
+    passed: bool,
+    last_ended_at: datetime | None = None,
+    cooldown_days: int = 0,
 ) -> None:
     """Whether a new attempt may begin now. Raises RuleBroken with the reason."""
     where = window(opens_at, closes_at, at)
@@ -223,6 +242,16 @@ def require_start(
         raise RuleBroken("already_passed", _("You have passed this test. It need not be taken again."))
     if used >= allowed:
         raise RuleBroken("no_attempts_left", _("You have used all your attempts."))
+    free = free_from(last_ended_at, cooldown_days)
+    if free is not None and at < free:
+        raise RuleBroken(
+            "cooling_down",
+            _n(
+                "Between two attempts at this test lies %(num)s day at least.",
+                "Between two attempts at this test lie %(num)s days at least.",
+                cooldown_days,
+            ),
+        )
 
 
 def may_see_keys(*, released: bool, passed: bool, attempts_left: int, closed: bool) -> bool:
@@ -452,7 +481,14 @@ def fold(events: Iterable[E]) -> dict[tuple[int, str], E]:
 
 
 def require_test(
-    *, duration_s: int, opens_at: datetime, closes_at: datetime, cut_percent: int, attempts_allowed: int
+    *,
+    duration_s: int,
+    opens_at: datetime,
+    closes_at: datetime,
+    cut_percent: int,
+    attempts_allowed: int,
+    cooldown_days: int = 0,
+    appeal_days: int = 0,
 ) -> None:
     """Whether the terms of a test make sense."""
     if closes_at <= opens_at:
@@ -465,6 +501,10 @@ def require_test(
         raise RuleBroken("cut", _("The cut score lies between 1 and 100 per cent."), field="cut_percent")
     if not 1 <= attempts_allowed <= 10:
         raise RuleBroken("attempts", _("Allow 1 to 10 attempts."), field="attempts_allowed")
+    if not 0 <= cooldown_days <= MOST_COOLDOWN_DAYS:
+        raise RuleBroken("cooldown", _("Ask for 0 to 365 days between attempts."), field="cooldown_days")
+    if not 0 <= appeal_days <= MOST_DAYS:
+        raise RuleBroken("appeal_days", _("Give 0 to 60 days for appeals."), field="appeal_days")
 
 
 MAX_EXTENSION = timedelta(hours=4)

@@ -1,5 +1,6 @@
 """Acts on item banks, tests and sittings."""
 
+from lms.assessments.services.appeals import answer_appeal, appeal, withdraw_appeal
 from lms.assessments.services.authoring import make_test, publish, release
 from lms.assessments.services.bank import Facts, comment, create_bank, describe, set_enemies
 from lms.assessments.services.cuts import (
@@ -57,6 +58,8 @@ from lms.assessments.services.questions import (
     suspend_past_due,
     take_back,
 )
+from lms.assessments.services.receipts import give_receipt
+from lms.assessments.services.receipts import public_key as receipts_key
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
 from lms.assessments.services.samples import add_sample_test
 from lms.assessments.services.sitting import (
@@ -64,6 +67,7 @@ from lms.assessments.services.sitting import (
     close_if_expired,
     expire_overdue,
     give_marking_up,
+    give_receipt_late,
     mark_again,
     mark_sitting,
     start,
@@ -94,6 +98,8 @@ __all__ = [
     "activate",
     "add_question",
     "add_sample_test",
+    "answer_appeal",
+    "appeal",
     "chosen",
     "close_if_expired",
     "close_import",
@@ -117,6 +123,8 @@ __all__ = [
     "fail_statistics",
     "file_of",
     "give_marking_up",
+    "give_receipt",
+    "give_receipt_late",
     "import_portion",
     "keep",
     "make_test",
@@ -133,6 +141,7 @@ __all__ = [
     "propose_regrade",
     "publish",
     "rate",
+    "receipts_key",
     "release",
     "reorder",
     "request_statistics",
@@ -154,6 +163,7 @@ __all__ = [
     "take_file",
     "take_over",
     "tell_results",
+    "withdraw_appeal",
     "withdraw_cut",
     "withdraw_regrade",
 ]

@@ -65,11 +65,16 @@ class Facts:
     """Per cent of candidates expected to answer it."""
     review_due: date | None = None
     tags: Collection[str] = ()
+    lecture_code: str = ""
+    """The lecture that teaches it."""
+    lecture_second: int = 0
 
 
 def describe(question: Question, facts: Facts, *, by: Actor, at: datetime) -> Question:
     """Set topic, tags, cognitive level, expected difficulty and the day on which its source has to be read again."""
     policy.require(by, Permission.ITEM_WRITE, question, see=Permission.BANK_READ)
+    if facts.lecture_code and facts.lecture_code not in dict(queries.lectures(question.programme_id)):
+        raise RuleBroken("lecture", _("Choose a lecture of this programme."), field="lecture_code")
     set_facts(question, facts)
     question.changed_at = at
     record(question, "describe", by=by, at=at)
@@ -93,6 +98,8 @@ def set_facts(question: Question, facts: Facts) -> None:
     question.cognitive = facts.cognitive
     question.difficulty = facts.difficulty
     question.review_due = facts.review_due
+    question.lecture_code = facts.lecture_code
+    question.lecture_second = facts.lecture_second if facts.lecture_code else 0
     db.session.execute(delete(QuestionTag).where(QuestionTag.question_id == question.id))
     db.session.add_all(QuestionTag(question_id=question.id, tag=tag) for tag in tags)
     db.session.flush()

@@ -42,6 +42,8 @@ class Terms:
     cut_percent: int
     starts_until: datetime | None = None
     attempts_allowed: int = 1
+    cooldown_days: int = 0
+    appeal_days: int = 7
     release: str = rules.Release.AT_ONCE
     keeps_order: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -57,6 +59,8 @@ def require_terms(terms: Terms) -> None:
         closes_at=terms.closes_at,
         cut_percent=terms.cut_percent,
         attempts_allowed=terms.attempts_allowed,
+        cooldown_days=terms.cooldown_days,
+        appeal_days=terms.appeal_days,
     )
     require_late_start(terms.starts_until, opens_at=terms.opens_at, closes_at=terms.closes_at)
     require_limits(terms.limits)
@@ -117,7 +121,8 @@ def _set_terms(test: Test, terms: Terms) -> None:
     test.title_zh, test.title_en = terms.title_zh.strip(), terms.title_en.strip()
     test.duration_s, test.cut_percent = terms.duration_s, terms.cut_percent
     test.opens_at, test.closes_at, test.starts_until = terms.opens_at, terms.closes_at, terms.starts_until
-    test.attempts_allowed, test.release = terms.attempts_allowed, terms.release
+    test.attempts_allowed, test.cooldown_days = terms.attempts_allowed, terms.cooldown_days
+    test.release, test.appeal_days = terms.release, terms.appeal_days
 
 
 def _set_limits(plan: TestPlan, terms: Terms) -> None:
@@ -257,6 +262,8 @@ def copy_test(test: Test, *, client_uuid: str, by: Actor, at: datetime) -> Test:
             starts_until=test.starts_until and test.starts_until + later,
             cut_percent=test.cut_percent,
             attempts_allowed=test.attempts_allowed,
+            cooldown_days=test.cooldown_days,
+            appeal_days=test.appeal_days,
             release=test.release,
             keeps_order=plan.keeps_order if plan else False,
             limits=plan.limits if plan else Limits(),

@@ -13,6 +13,7 @@ from lms import policy
 from lms.assessments import queries, rules
 from lms.assessments.models import ClockEvent, Grade, KeyRevision, Mark, Sitting, Test
 from lms.assessments.rules.papers import form_for
+from lms.assessments.services.receipts import give_receipt, new_receipt
 from lms.core import audit, jobs, ports
 from lms.core.db import db
 from lms.core.digests import digest_of
@@ -63,6 +64,8 @@ def start(test: Test, *, client_uuid: str, by: Actor, at: datetime) -> Sitting:
         used=len(sittings),
         allowed=test.attempts_allowed,
         passed=graded,
+        last_ended_at=sittings[-1].submitted_at if sittings else None,
+        cooldown_days=test.cooldown_days,
     )
     sitting = Sitting(
         test_id=test.id,
@@ -162,8 +165,14 @@ def submit(sitting: Sitting, *, by: Actor, at: datetime) -> Sitting:
             account_id=by.account_id,
             subject=f"sitting:{sitting.public_id}",
         )
+        new_receipt(sitting, at=at)
     _mark_now(sitting, at)
     return sitting
+
+
+def give_receipt_late(sitting_id: int, *, at: datetime) -> str | None:
+    """The receipt of a sitting that was handed in without one: by an earlier version, or while the key was out of reach."""
+    return give_receipt(locked(sitting_id), at=at)
 
 
 def close_if_expired(sitting_id: int, *, at: datetime) -> bool:
@@ -201,6 +210,7 @@ def _expire(sitting: Sitting, ends_at: datetime, at: datetime) -> None:
         account_id=None,
         subject=f"sitting:{sitting.public_id}",
     )
+    new_receipt(sitting, at=at)
 
 
 def mark_sitting(sitting_id: int, *, at: datetime) -> None:

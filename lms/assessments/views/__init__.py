@@ -1,12 +1,14 @@
 """Pages of assessments: the item bank; tests, sittings and results."""
 
 from lms.assessments.views import (
+    appeals,
     bank,
     cuts,
     importing,
     invigilating,
     making,
     questions,
+    receipts,
     regrading,
     statistics,
     tests,
@@ -14,6 +16,7 @@ from lms.assessments.views import (
 from lms.assessments.views.blueprint import bp
 
 __all__ = [
+    "appeals",
     "bank",
     "bp",
     "cuts",
@@ -21,6 +24,7 @@ __all__ = [
     "invigilating",
     "making",
     "questions",
+    "receipts",
     "regrading",
     "statistics",
     "tests",

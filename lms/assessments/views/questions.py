@@ -32,6 +32,9 @@ def _page(found: Question, failed: Form | None = None, act: str = "") -> Respons
     waiting = approvals.open_for(services.REVIEW, subject)
     correction = approvals.open_for(services.KEY, subject)
     author = queries.Reviewable(found.programme_id, found.purpose, dossier.newest.author_person_id)
+    lectures = queries.lectures(found.programme_id)
+    if isinstance(failed, DescribeForm):
+        failed.offer(lectures)
     page = render_template(
         "assessments/question.html",
         question=found,
@@ -60,7 +63,7 @@ def _page(found: Question, failed: Form | None = None, act: str = "") -> Respons
         moves=_moves(found) if allows(by, Permission.BANK_MANAGE, found) else [],
         is_past_due=rules.is_past_due(found.review_due, today),
         levels=rules.COGNITIVE,
-        describe=DescribeForm.showing(found, dossier),
+        describe=DescribeForm.showing(found, dossier).offer(lectures),
         failed=failed or Form(),
         failed_act=act,
         tab="bank",

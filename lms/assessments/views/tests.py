@@ -1,5 +1,6 @@
 """Tests of a trainee, the sitting, the result, and the examiner's desk."""
 
+import json
 from datetime import datetime
 
 from flask import flash, make_response, redirect, render_template, request
@@ -267,12 +268,21 @@ def result(public_id: str) -> ResponseReturnValue:
         with transaction():
             services.close_if_expired(found.id, at=at)
         found = queries.sitting(public_id, by)
+    receipt = queries.receipt(found.id)
+    if receipt is None and is_own:
+        with transaction():
+            receipt = services.give_receipt_late(found.id, at=at)
+        found = queries.sitting(public_id, by)
     outcome = queries.result(found, at, for_staff=allows(by, Permission.TEST_MANAGE, found.test))
+    until = queries.appeals_until(found)
     return render_template(
         "assessments/result.html",
+        appeals=queries.appeals_of(found.id) if outcome else {},
+        may_appeal=is_own and until is not None and at < until,
         sitting=found,
         test=found.test,
         is_own=is_own,
+        receipt=json.loads(receipt) if receipt else None,
         answered=outcome.answered if outcome else queries.standing(found.id).answered,
         own=queries.own_tests([found.test], by, at)[0] if is_own else None,
         result=outcome,

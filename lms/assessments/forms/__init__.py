@@ -1,13 +1,11 @@
 """Forms of assessments."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from wtforms import (
     BooleanField,
-    DateField,
     DateTimeLocalField,
     HiddenField,
     IntegerField,
@@ -22,12 +20,12 @@ from wtforms.validators import AnyOf, InputRequired, Length, NumberRange, Option
 
 from lms.accounts.models import Person
 from lms.assessments import rules
-from lms.assessments.models import ExamForm, ItemBank, KeyRevision, Question, QuestionVersion, Test, TestPlan
-from lms.assessments.queries import Dossier
-from lms.assessments.rules import COGNITIVE, Fault, field_at, fields_of, read_sheet
+from lms.assessments.forms.describing import DescribeForm as DescribeForm
+from lms.assessments.models import ExamForm, ItemBank, KeyRevision, QuestionVersion, Test, TestPlan
+from lms.assessments.rules import Fault, field_at, fields_of, read_sheet
 from lms.assessments.rules.blueprint import MOST_CELLS, Cell
 from lms.assessments.rules.papers import Limits
-from lms.assessments.services import Facts, Terms
+from lms.assessments.services import Terms
 from lms.core import clock
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy, pick
@@ -132,56 +130,6 @@ class DecideForm(WordsForm):
         """The shared approval calls the decider's words a note."""
         field = "words" if refusal.field == "note" else refusal.field
         super().refuse(RuleBroken(refusal.code, refusal.message, field=field))
-
-
-class DescribeForm(Form):
-    """What is said about a question."""
-
-    topic = StringField(lazy("Topic"), validators=[Length(max=120)])
-    tags = StringField(lazy("Tags"), validators=[Length(max=600)], description=lazy("Separated by commas"))
-    cognitive = SelectField(lazy("Level"), choices=[], validate_choice=False)
-    difficulty = IntegerField(
-        lazy("Expected right answers, per cent"), validators=[Optional(), NumberRange(1, 99)]
-    )
-    review_due = DateField(lazy("Read its source again by"), validators=[Optional()])
-    enemies = StringField(
-        lazy("Never in a paper with"),
-        validators=[Length(max=600)],
-        description=lazy("Codes of questions that would give this one away"),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.cognitive.choices = [SelectChoice("", "—"), *(SelectChoice(*pair) for pair in COGNITIVE.items())]
-
-    @classmethod
-    def showing(cls, question: Question, dossier: Dossier) -> "DescribeForm":
-        """The form as the question stands."""
-        return cls(
-            data={
-                "topic": question.topic,
-                "tags": ", ".join(dossier.tags),
-                "cognitive": question.cognitive,
-                "difficulty": question.difficulty,
-                "review_due": question.review_due,
-                "enemies": ", ".join(enemy.code for enemy in dossier.enemies),
-            }
-        )
-
-    def facts(self) -> Facts:
-        """What was typed, for the service."""
-        return Facts(
-            topic=self.topic.data or "",
-            cognitive=self.cognitive.data or "",
-            difficulty=self.difficulty.data,
-            review_due=self.review_due.data,
-            tags=self.words_of(self.tags.data),
-        )
-
-    @staticmethod
-    def words_of(text: str | None) -> list[str]:
-        """The parts of a list that people separate in their own ways."""
-        return [part.strip() for part in re.split(r"[,，、;；]", text or "") if part.strip()]
 
 
 class RegradeForm(Form):
@@ -298,6 +246,18 @@ class TestForm(Form):
     attempts_allowed = IntegerField(
         lazy("Attempts"), default=1, validators=[InputRequired(lazy("Enter the attempts."))]
     )
+    cooldown_days = IntegerField(
+        lazy("Days between two attempts"),
+        default=0,
+        validators=[Optional()],
+        description=lazy("0: the next attempt may begin at once."),
+    )
+    appeal_days = IntegerField(
+        lazy("Days for appeals"),
+        default=7,
+        validators=[Optional()],
+        description=lazy("Counted from when a result can be seen. 0: its marking cannot be appealed."),
+    )
     cut_percent = IntegerField(
         lazy("Pass mark, per cent"), default=60, validators=[InputRequired(lazy("Enter the pass mark."))]
     )
@@ -372,6 +332,8 @@ class TestForm(Form):
                 "closes_at": local(test.closes_at),
                 "starts_until": local(test.starts_until),
                 "attempts_allowed": test.attempts_allowed,
+                "cooldown_days": test.cooldown_days,
+                "appeal_days": test.appeal_days,
                 "cut_percent": test.cut_percent,
                 "release": test.release,
                 "forms_wanted": plan.forms_wanted,
@@ -396,6 +358,8 @@ class TestForm(Form):
             closes_at=aware(self.closes_at.data),
             starts_until=self.starts_until.data and aware(self.starts_until.data),
             attempts_allowed=self.attempts_allowed.data,
+            cooldown_days=self.cooldown_days.data or 0,
+            appeal_days=7 if self.appeal_days.data is None else self.appeal_days.data,
             cut_percent=self.cut_percent.data,
             release=self.release.data,
             keeps_order=plan.keeps_order if plan else bool(self.keeps_order.data),
