@@ -112,6 +112,8 @@ class Permission(StrEnum):
     SITTING_READ = "assessments.sitting.read"
     SITTING_ANSWER = "assessments.sitting.answer"
     SITTING_SUPERVISE = "assessments.sitting.supervise"
+    PRACTICE_ANSWER = "assessments.practice.answer"
+    PRACTICE_READ = "assessments.practice.read"
 
     ENTRY_WRITE = "logbooks.entry.write"
     ENTRY_READ = "logbooks.entry.read"
@@ -239,6 +241,8 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.SITTING_READ: [[is_trainee], [holds(R.EXAMINER, R.INVIGILATOR)], [_READS]],
     P.SITTING_ANSWER: [[is_trainee]],
     P.SITTING_SUPERVISE: [[holds(R.INVIGILATOR, R.EXAMINER)]],
+    P.PRACTICE_ANSWER: [[is_enrolled, is_practice]],
+    P.PRACTICE_READ: [[is_trainee]],
     P.ENTRY_WRITE: [[is_trainee]],
     P.ENTRY_READ: [
         [is_author],

@@ -155,6 +155,34 @@ presence: list[Presence] = []
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """A question in a lecture, as its page shows it to one person."""
+
+    url: str
+    at_s: int | None
+    """Second of the film; None: after it."""
+    is_required: bool
+    is_answered: bool
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """What a lecture asks about the questions in it."""
+
+    of: Callable[[int, int], Sequence[Checkpoint]]
+    """Of a lecture (its id) for a person (their id), in their order."""
+    wait: Callable[[int, int], bool]
+    """Whether the person has not answered one that is required."""
+
+
+checkpoints: list[Checkpoints] = []
+"""At most one provider: assessments."""
+
+checkpoint_answered: list[Callable[[int, int, datetime], None]] = []
+"""Told inside the transaction: an enrolment answered a checkpoint of a lecture, at an instant; at most one listener: courses."""
+
+
+@dataclass(frozen=True)
 class Scope:
     """A place in which a role can be held."""
 

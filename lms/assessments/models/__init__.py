@@ -12,6 +12,7 @@ from lms.assessments.models.bank import (
     QuestionVersion,
 )
 from lms.assessments.models.cuts import AngoffJudge, AngoffRating, AngoffStudy, CutScore
+from lms.assessments.models.practice import Checkpoint, FromPractice, PracticeAnswer, PracticeRound
 from lms.assessments.models.sitting import (
     Accommodation,
     ClockEvent,
@@ -35,11 +36,13 @@ __all__ = [
     "AngoffJudge",
     "AngoffRating",
     "AngoffStudy",
+    "Checkpoint",
     "ClockEvent",
     "CutScore",
     "DraftForm",
     "EnemyPair",
     "ExamForm",
+    "FromPractice",
     "Grade",
     "GradeRun",
     "ItemBank",
@@ -47,6 +50,8 @@ __all__ = [
     "ItemMedia",
     "KeyRevision",
     "Mark",
+    "PracticeAnswer",
+    "PracticeRound",
     "Presence",
     "Question",
     "QuestionEvent",

@@ -37,7 +37,16 @@ from lms.assessments.rules.items import (
 )
 from lms.assessments.rules.items.sheet import WITHOUT_FORM, field_at, fields_of, is_same_wording
 from lms.assessments.rules.items.sheet import read as read_sheet
-from lms.assessments.rules.marking import ENGINE_VERSION, confidence, decision, mark, percent, shown
+from lms.assessments.rules.marking import (
+    CONFIDENCE,
+    ENGINE_VERSION,
+    confidence,
+    decision,
+    mark,
+    percent,
+    shown,
+)
+from lms.assessments.rules.practice import PRACTISED, ROUND_SIZES, draw_round, require_certainty
 from lms.assessments.rules.sitting import (
     FORM_DEVICE,
     GRACE,
@@ -79,12 +88,15 @@ from lms.assessments.rules.sitting import (
 __all__ = [
     "BY_HAND",
     "COGNITIVE",
+    "CONFIDENCE",
     "ENGINE_VERSION",
     "FORM_DEVICE",
     "GRACE",
     "ITEM_MOVES",
     "MAX_EXTENSION",
     "MAX_OPS",
+    "PRACTISED",
+    "ROUND_SIZES",
     "SITTING_MOVES",
     "TEST_MOVES",
     "TYPES",
@@ -111,6 +123,7 @@ __all__ = [
     "decide",
     "decision",
     "draw",
+    "draw_round",
     "faults",
     "field_at",
     "fields_of",
@@ -135,6 +148,7 @@ __all__ = [
     "reckon",
     "remaining_ms",
     "require_accommodation",
+    "require_certainty",
     "require_extension",
     "require_item",
     "require_reason",

@@ -42,6 +42,13 @@ from lms.assessments.services.making import (
     edit_terms,
     set_blueprint,
 )
+from lms.assessments.services.practice import (
+    answer_checkpoint,
+    answer_round,
+    begin_round,
+    place_checkpoint,
+    remove_checkpoint,
+)
 from lms.assessments.services.questions import (
     KEY,
     REVIEW,
@@ -94,6 +101,9 @@ __all__ = [
     "activate",
     "add_question",
     "add_sample_test",
+    "answer_checkpoint",
+    "answer_round",
+    "begin_round",
     "chosen",
     "close_if_expired",
     "close_import",
@@ -126,6 +136,7 @@ __all__ = [
     "note",
     "pause",
     "pause_all",
+    "place_checkpoint",
     "plan_items",
     "propose",
     "propose_cut",
@@ -134,6 +145,7 @@ __all__ = [
     "publish",
     "rate",
     "release",
+    "remove_checkpoint",
     "reorder",
     "request_statistics",
     "require_ready",
