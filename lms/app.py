@@ -185,6 +185,7 @@ def _join_ports() -> None:
         assessments_queries.decisions,
         assessments_queries.troubles,
         courses_queries.tasks,
+        assessments_queries.cards_due,
         certificates_queries.tasks,
     ]
     ports.fact_changed.subscribe(certificates_services.fact_changed)

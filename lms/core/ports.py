@@ -52,7 +52,7 @@ class Task:
     """One thing a person should do next, offered by a feature for the home page."""
 
     kind: str
-    """``entry_returned``, ``test``, ``lecture``, ``entries_to_sign``, ``certificate``, ``decision`` (a proposal of somebody
+    """``entry_returned``, ``test``, ``lecture``, ``entries_to_sign``, ``certificate``, ``cards``, ``decision`` (a proposal of somebody
     else waits for the actor), ``trouble`` (something stopped that the actor can set going again) … also picks the icon."""
     title: str
     url: str

@@ -12,7 +12,17 @@ from lms.assessments.models.bank import (
     QuestionVersion,
 )
 from lms.assessments.models.cuts import AngoffJudge, AngoffRating, AngoffStudy, CutScore
-from lms.assessments.models.practice import Checkpoint, FromPractice, PracticeAnswer, PracticeRound
+from lms.assessments.models.practice import (
+    Card,
+    CardReview,
+    CardSource,
+    Checkpoint,
+    DeckMade,
+    FromPractice,
+    PracticeAnswer,
+    PracticeRound,
+    QuestionEquivalent,
+)
 from lms.assessments.models.sitting import (
     Accommodation,
     ClockEvent,
@@ -36,9 +46,13 @@ __all__ = [
     "AngoffJudge",
     "AngoffRating",
     "AngoffStudy",
+    "Card",
+    "CardReview",
+    "CardSource",
     "Checkpoint",
     "ClockEvent",
     "CutScore",
+    "DeckMade",
     "DraftForm",
     "EnemyPair",
     "ExamForm",
@@ -54,6 +68,7 @@ __all__ = [
     "PracticeRound",
     "Presence",
     "Question",
+    "QuestionEquivalent",
     "QuestionEvent",
     "QuestionTag",
     "QuestionVersion",

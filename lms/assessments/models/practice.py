@@ -1,4 +1,4 @@
-"""Tables of practice: checkpoints in lectures, rounds, answers. None of them is a fact of a certificate.
+"""Tables of practice: checkpoints in lectures, rounds, answers, cards. None of them is a fact of a certificate.
 
 Each row carries the bank and its purpose beside the question, so that the database itself refuses a question of an exam bank.
 """
@@ -78,7 +78,11 @@ class PracticeAnswer(WithId, FromPractice, Base):
         UniqueConstraint("trainee_person_id", "client_uuid"),
         UniqueConstraint("round_id", "question_id"),
         CheckConstraint("certainty IN (1, 2, 3)", name="certainty"),
-        CheckConstraint("(checkpoint_id IS NULL) <> (round_id IS NULL)", name="occasion"),
+        CheckConstraint(
+            "CASE WHEN round_id IS NULL THEN 0 ELSE 1 END + CASE WHEN checkpoint_id IS NULL THEN 0 ELSE 1 END"
+            " + CASE WHEN card_id IS NULL THEN 0 ELSE 1 END = 1",
+            name="occasion",
+        ),
         Index("ix_practice_answer_own", "trainee_person_id", "at"),
         *of_practice(),
     )
@@ -97,6 +101,7 @@ class PracticeAnswer(WithId, FromPractice, Base):
     """Of the form; the order of options and the drawn values follow from it, and two clicks are one answer."""
     round_id: Mapped[int | None] = mapped_column(ForeignKey("practice_round.id"))
     checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoint.id"), index=True)
+    card_id: Mapped[int | None] = mapped_column(ForeignKey("card.id"))
     at: Mapped[datetime]
 
     @property
@@ -105,4 +110,81 @@ class PracticeAnswer(WithId, FromPractice, Base):
         return self.score == self.maximum
 
 
-append_only("practice_answer")
+class QuestionEquivalent(FromPractice, Base):
+    """Which question of a practice bank teaches what a question of an exam bank asks, as an examiner said."""
+
+    __tablename__ = "question_equivalent"
+    __table_args__ = (*of_practice(),)
+
+    exam_question_id: Mapped[int] = mapped_column(
+        ForeignKey("question.id"), primary_key=True, autoincrement=False
+    )
+    account_id: Mapped[int | None]
+    at: Mapped[datetime]
+
+
+class Card(WithId, FromPractice, Base):
+    """A question of a practice bank that comes back to a trainee, since they missed its like in a test."""
+
+    __tablename__ = "card"
+    __table_args__ = (
+        UniqueConstraint("trainee_person_id", "question_id"),
+        Index("ix_card_due", "trainee_person_id", "due_at"),
+        *of_practice(),
+    )
+
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
+    trainee_person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    made_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    """As its newest review says."""
+    retired_at: Mapped[datetime | None]
+    """While no sitting gives a reason for it any more; its reviews stay."""
+
+
+class CardSource(Base):
+    """A sitting in which something was missed that a card teaches."""
+
+    __tablename__ = "card_source"
+
+    card_id: Mapped[int] = mapped_column(ForeignKey("card.id"), primary_key=True)
+    sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id"), primary_key=True, index=True)
+
+
+class DeckMade(Base):
+    """By which result of a sitting its cards were last made; a later result has them made again."""
+
+    __tablename__ = "deck_made"
+
+    sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id"), primary_key=True, autoincrement=False)
+    grade_id: Mapped[int] = mapped_column(ForeignKey("grade.id"))
+
+
+class CardReview(Base):
+    """A review of a card, or the undoing of one; the newest row of a card says how it stands. Never changed."""
+
+    __tablename__ = "card_review"
+    __table_args__ = (
+        CheckConstraint("rating IN (1, 2, 3, 4)", name="rating"),
+        CheckConstraint("(rating IS NULL) = (answer_id IS NULL)", name="answer"),
+        CheckConstraint("(rating IS NULL) <> (undoes_id IS NULL)", name="act"),
+        UniqueConstraint("answer_id"),
+        UniqueConstraint("undoes_id"),
+        Index("ix_card_review_own", "trainee_person_id", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    card_id: Mapped[int] = mapped_column(ForeignKey("card.id"), index=True)
+    trainee_person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    answer_id: Mapped[int | None] = mapped_column(ForeignKey("practice_answer.id"))
+    rating: Mapped[int | None]
+    """1 again, 2 hard, 3 good, 4 easy."""
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("card_review.id"))
+    state: Mapped[dict[str, Any]]
+    """Of the scheduler after it (``core.spacing``); empty: as if new."""
+    due_at: Mapped[datetime]
+    at: Mapped[datetime]
+
+
+for _table in ("practice_answer", "card_review"):
+    append_only(_table)

@@ -70,15 +70,14 @@ def own_place(by: Actor) -> Place:
     return found
 
 
-def usable(programme_id: int, today: date) -> Select[Question, QuestionVersion]:
-    """The questions of a programme that can be practised, each with the wording in use."""
+def usable(programme_id: int | None, today: date) -> Select[Question, QuestionVersion]:
+    """The questions of a programme (None: of any) that can be practised, each with the wording in use."""
     version = QuestionVersion
-    return (
+    found = (
         select(Question, version)
         .join(ItemBank, ItemBank.id == Question.bank_id)
         .join(version, and_(version.question_id == Question.id, version.n == Question.live_n))
         .where(
-            ItemBank.programme_id == programme_id,
             ItemBank.purpose == PURPOSE,
             Question.state.not_in((rules.ItemState.SUSPENDED, rules.ItemState.RETIRED)),
             or_(Question.review_due.is_(None), Question.review_due >= today),
@@ -86,6 +85,7 @@ def usable(programme_id: int, today: date) -> Select[Question, QuestionVersion]:
         )
         .order_by(Question.id)
     )
+    return found if programme_id is None else found.where(ItemBank.programme_id == programme_id)
 
 
 def practice_topics(programme_id: int, today: date) -> list[tuple[str, int]]:

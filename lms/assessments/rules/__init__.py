@@ -46,7 +46,14 @@ from lms.assessments.rules.marking import (
     percent,
     shown,
 )
-from lms.assessments.rules.practice import PRACTISED, ROUND_SIZES, draw_round, require_certainty
+from lms.assessments.rules.practice import (
+    PRACTISED,
+    ROUND_SIZES,
+    Labels,
+    draw_round,
+    equivalent,
+    require_certainty,
+)
 from lms.assessments.rules.sitting import (
     FORM_DEVICE,
     GRACE,
@@ -107,6 +114,7 @@ __all__ = [
     "Decision",
     "Fault",
     "ItemState",
+    "Labels",
     "Need",
     "Op",
     "Paper",
@@ -124,6 +132,7 @@ __all__ = [
     "decision",
     "draw",
     "draw_round",
+    "equivalent",
     "faults",
     "field_at",
     "fields_of",

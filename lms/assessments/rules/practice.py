@@ -1,6 +1,8 @@
 """Practice: which types can be practised, which questions come next."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from lms.assessments.rules.items import TYPES
@@ -39,3 +41,32 @@ def require_certainty(certainty: int | None, *, is_asked: bool) -> None:
         raise RuleBroken("certainty", _("Say how sure you are."))
     if not is_asked and certainty is not None:
         raise RuleBroken("certainty", _("This round does not ask how sure you are."))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a question is about."""
+
+    question_id: int
+    topic: str
+    tags: frozenset[str] = frozenset()
+
+
+def equivalent(missed: Labels, offered: Iterable[Labels]) -> int | None:
+    """The question of a practice bank that teaches what a missed one asks: of the same topic, then with the most tags in common.
+
+    Equals are told apart by a digest of both ids, so that several missed questions of one topic lead to several cards, and the
+    same one always to the same. None: none has its topic or one of its tags.
+    """
+
+    def nearness(one: Labels) -> tuple[bool, int]:
+        return (bool(missed.topic) and one.topic == missed.topic, len(one.tags & missed.tags))
+
+    near = [one for one in offered if nearness(one) > (False, 0)]
+    if not near:
+        return None
+    return max(near, key=lambda one: (*nearness(one), _tie(missed, one), one.question_id)).question_id
+
+
+def _tie(missed: Labels, one: Labels) -> str:
+    return hashlib.sha256(f"{missed.question_id}:{one.question_id}".encode()).hexdigest()

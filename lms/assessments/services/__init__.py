@@ -2,6 +2,14 @@
 
 from lms.assessments.services.authoring import make_test, publish, release
 from lms.assessments.services.bank import Facts, comment, create_bank, describe, set_enemies
+from lms.assessments.services.cards import (
+    answer_card,
+    make_cards,
+    make_decks,
+    rate_card,
+    set_equivalent,
+    undo_review,
+)
 from lms.assessments.services.cuts import (
     CUT,
     decide_cut,
@@ -101,6 +109,7 @@ __all__ = [
     "activate",
     "add_question",
     "add_sample_test",
+    "answer_card",
     "answer_checkpoint",
     "answer_round",
     "begin_round",
@@ -129,6 +138,8 @@ __all__ = [
     "give_marking_up",
     "import_portion",
     "keep",
+    "make_cards",
+    "make_decks",
     "make_test",
     "mark_again",
     "mark_sitting",
@@ -144,6 +155,7 @@ __all__ = [
     "propose_regrade",
     "publish",
     "rate",
+    "rate_card",
     "release",
     "remove_checkpoint",
     "reorder",
@@ -157,6 +169,7 @@ __all__ = [
     "seal",
     "set_blueprint",
     "set_enemies",
+    "set_equivalent",
     "start",
     "start_study",
     "submit",
@@ -166,6 +179,7 @@ __all__ = [
     "take_file",
     "take_over",
     "tell_results",
+    "undo_review",
     "withdraw_cut",
     "withdraw_regrade",
 ]

@@ -169,9 +169,9 @@ def answer_round(
     if posed.question.id not in round.questions:
         raise RuleBroken("not_in_round", _("This question does not belong to the round."))
     rules.require_certainty(certainty, is_asked=round.with_certainty)
-    answer = _marked(posed, values, enrolment_id=round.enrolment_id, client_uuid=client_uuid, by=by, at=at)
+    answer = marked(posed, values, enrolment_id=round.enrolment_id, client_uuid=client_uuid, by=by, at=at)
     answer.round_id, answer.certainty = round.id, certainty
-    return _keep(answer, by=by, at=at)
+    return keep(answer, by=by, at=at)
 
 
 def answer_checkpoint(
@@ -187,22 +187,27 @@ def answer_checkpoint(
 ) -> PracticeAnswer:
     """Mark an answer at a checkpoint. Whoever answers again is marked again, and every answer stays."""
     policy.require(by, Permission.LECTURE_WATCH, lecture, see=Permission.COURSE_READ)
-    kept = db.session.scalar(
-        select(PracticeAnswer).where(
-            PracticeAnswer.trainee_person_id == by.person_id, PracticeAnswer.client_uuid == client_uuid
-        )
-    )
+    kept = kept_answer(client_uuid, by)
     if kept is not None:
         return kept
-    answer = _marked(posed, values, enrolment_id=enrolment_id, client_uuid=client_uuid, by=by, at=at)
+    answer = marked(posed, values, enrolment_id=enrolment_id, client_uuid=client_uuid, by=by, at=at)
     answer.checkpoint_id = checkpoint.id
-    _keep(answer, by=by, at=at)
+    keep(answer, by=by, at=at)
     for tell in ports.checkpoint_answered:
         tell(enrolment_id, lecture.id, at)
     return answer
 
 
-def _marked(
+def kept_answer(client_uuid: str, by: Actor) -> PracticeAnswer | None:
+    """The answer that a form has given already."""
+    return db.session.scalar(
+        select(PracticeAnswer).where(
+            PracticeAnswer.trainee_person_id == by.person_id, PracticeAnswer.client_uuid == client_uuid
+        )
+    )
+
+
+def marked(
     posed: Posed, values: Values, *, enrolment_id: int, client_uuid: str, by: Actor, at: datetime
 ) -> PracticeAnswer:
     """Read and mark a form by the rules of sittings. Raises RuleBroken("no_answer") where nothing was answered."""
@@ -229,7 +234,8 @@ def _marked(
     )
 
 
-def _keep(answer: PracticeAnswer, *, by: Actor, at: datetime) -> PracticeAnswer:
+def keep(answer: PracticeAnswer, *, by: Actor, at: datetime) -> PracticeAnswer:
+    """Write an answer down, for ever."""
     db.session.add(answer)
     db.session.flush()
     _practised("answer", answer.enrolment_id, f"answer:{answer.public_id}", by=by, at=at)

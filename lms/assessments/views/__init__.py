@@ -2,6 +2,7 @@
 
 from lms.assessments.views import (
     bank,
+    cards,
     cuts,
     importing,
     invigilating,
@@ -17,6 +18,7 @@ from lms.assessments.views.blueprint import bp
 __all__ = [
     "bank",
     "bp",
+    "cards",
     "cuts",
     "importing",
     "invigilating",

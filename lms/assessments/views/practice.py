@@ -63,6 +63,7 @@ def practice_answer(public_id: str) -> ResponseReturnValue:
         told=queries.told(found),
         stand=stand,
         lecture=lecture,
+        rates=found.card_id is not None and queries.review_of(found.id) is None,
         tab="learn" if lecture else "tests",
     )
 
@@ -96,6 +97,7 @@ def practice() -> ResponseReturnValue:
         topics=queries.practice_topics(place.programme_id, clock.today(at)),
         sizes=rules.ROUND_SIZES,
         history=queries.history(by),
+        due=queries.deck(by, at).due,
         answers=queries.own_answers(by, limit=10),
         tab="tests",
     ), form.status

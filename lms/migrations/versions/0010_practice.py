@@ -1,4 +1,4 @@
-"""practice: checkpoints, rounds, answers
+"""practice: checkpoints, rounds, answers, cards
 
 Revision ID: 0010
 Revises: 0007
@@ -12,8 +12,8 @@ down_revision = '0007'
 branch_labels = None
 depends_on = None
 
-APPEND_ONLY = ("practice_answer",)
-TABLES = ('practice_answer', 'practice_round', 'checkpoint')
+APPEND_ONLY = ("practice_answer", "card_review")
+TABLES = ('card_review', 'deck_made', 'card_source', 'practice_answer', 'card', 'question_equivalent', 'practice_round', 'checkpoint')
 
 
 def guard(table: str) -> None:
@@ -91,6 +91,27 @@ def upgrade() -> None:
         *with_id('practice_round'),
     )
     op.create_index(op.f('ix_practice_round_enrolment_id'), 'practice_round', ['enrolment_id'])
+    op.create_table('question_equivalent',
+        sa.Column('exam_question_id', sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column('account_id', sa.Integer(), nullable=True),
+        sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+        of('question_equivalent', 'exam_question_id', 'question'),
+        sa.PrimaryKeyConstraint('exam_question_id', name=op.f('pk_question_equivalent')),
+        *from_practice('question_equivalent'),
+    )
+    op.create_table('card',
+        sa.Column('enrolment_id', sa.Integer(), nullable=False),
+        sa.Column('trainee_person_id', sa.Integer(), nullable=False),
+        sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('retired_at', sa.DateTime(timezone=True), nullable=True),
+        of('card', 'enrolment_id', 'enrolment'),
+        of('card', 'trainee_person_id', 'person'),
+        sa.UniqueConstraint('trainee_person_id', 'question_id', name=op.f('uq_card_trainee_person_id_question_id')),
+        *with_id('card'),
+        *from_practice('card'),
+    )
+    op.create_index('ix_card_due', 'card', ['trainee_person_id', 'due_at'])
     op.create_table('practice_answer',
         sa.Column('enrolment_id', sa.Integer(), nullable=False),
         sa.Column('trainee_person_id', sa.Integer(), nullable=False),
@@ -103,15 +124,19 @@ def upgrade() -> None:
         sa.Column('client_uuid', sa.String(length=64), nullable=False),
         sa.Column('round_id', sa.Integer(), nullable=True),
         sa.Column('checkpoint_id', sa.Integer(), nullable=True),
+        sa.Column('card_id', sa.Integer(), nullable=True),
         sa.Column('at', sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint('certainty IN (1, 2, 3)', name=op.f('ck_practice_answer_certainty')),
-        sa.CheckConstraint('(checkpoint_id IS NULL) <> (round_id IS NULL)', name=op.f('ck_practice_answer_occasion')),
+        sa.CheckConstraint(
+            'CASE WHEN round_id IS NULL THEN 0 ELSE 1 END + CASE WHEN checkpoint_id IS NULL THEN 0 ELSE 1 END'
+            ' + CASE WHEN card_id IS NULL THEN 0 ELSE 1 END = 1', name=op.f('ck_practice_answer_occasion')),
         of('practice_answer', 'enrolment_id', 'enrolment'),
         of('practice_answer', 'trainee_person_id', 'person'),
         of('practice_answer', 'version_id', 'question_version'),
         of('practice_answer', 'key_revision_id', 'key_revision'),
         of('practice_answer', 'round_id', 'practice_round'),
         of('practice_answer', 'checkpoint_id', 'checkpoint'),
+        of('practice_answer', 'card_id', 'card'),
         sa.UniqueConstraint('trainee_person_id', 'client_uuid', name=op.f('uq_practice_answer_trainee_person_id_client_uuid')),
         sa.UniqueConstraint('round_id', 'question_id', name=op.f('uq_practice_answer_round_id_question_id')),
         *with_id('practice_answer'),
@@ -119,6 +144,44 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_practice_answer_checkpoint_id'), 'practice_answer', ['checkpoint_id'])
     op.create_index('ix_practice_answer_own', 'practice_answer', ['trainee_person_id', 'at'])
+    op.create_table('card_source',
+        sa.Column('card_id', sa.Integer(), nullable=False),
+        sa.Column('sitting_id', sa.Integer(), nullable=False),
+        of('card_source', 'card_id', 'card'),
+        of('card_source', 'sitting_id', 'sitting'),
+        sa.PrimaryKeyConstraint('card_id', 'sitting_id', name=op.f('pk_card_source')),
+    )
+    op.create_index(op.f('ix_card_source_sitting_id'), 'card_source', ['sitting_id'])
+    op.create_table('deck_made',
+        sa.Column('sitting_id', sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column('grade_id', sa.Integer(), nullable=False),
+        of('deck_made', 'sitting_id', 'sitting'),
+        of('deck_made', 'grade_id', 'grade'),
+        sa.PrimaryKeyConstraint('sitting_id', name=op.f('pk_deck_made')),
+    )
+    op.create_table('card_review',
+        sa.Column('id', sa.Integer(), nullable=False),
+        sa.Column('card_id', sa.Integer(), nullable=False),
+        sa.Column('trainee_person_id', sa.Integer(), nullable=False),
+        sa.Column('answer_id', sa.Integer(), nullable=True),
+        sa.Column('rating', sa.Integer(), nullable=True),
+        sa.Column('undoes_id', sa.Integer(), nullable=True),
+        sa.Column('state', sa.JSON(), nullable=False),
+        sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint('rating IN (1, 2, 3, 4)', name=op.f('ck_card_review_rating')),
+        sa.CheckConstraint('(rating IS NULL) = (answer_id IS NULL)', name=op.f('ck_card_review_answer')),
+        sa.CheckConstraint('(rating IS NULL) <> (undoes_id IS NULL)', name=op.f('ck_card_review_act')),
+        of('card_review', 'card_id', 'card'),
+        of('card_review', 'trainee_person_id', 'person'),
+        of('card_review', 'answer_id', 'practice_answer'),
+        of('card_review', 'undoes_id', 'card_review'),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_card_review')),
+        sa.UniqueConstraint('answer_id', name=op.f('uq_card_review_answer_id')),
+        sa.UniqueConstraint('undoes_id', name=op.f('uq_card_review_undoes_id')),
+    )
+    op.create_index(op.f('ix_card_review_card_id'), 'card_review', ['card_id'])
+    op.create_index('ix_card_review_own', 'card_review', ['trainee_person_id', 'at'])
     for table in APPEND_ONLY:
         guard(table)
 
