@@ -24,6 +24,7 @@ from lms.certificates import views as certificates_views
 from lms.core import audit, clock, db, i18n, jobs, limits, notices, ports, storage
 from lms.courses import jobs as courses_jobs
 from lms.courses import queries as courses_queries
+from lms.courses import services as courses_services
 from lms.courses import views as courses_views
 from lms.logbooks import queries as logbooks_queries
 from lms.logbooks import views as logbooks_views
@@ -198,11 +199,16 @@ def _join_ports() -> None:
         assessments_queries.decisions,
         assessments_queries.troubles,
         courses_queries.tasks,
+        assessments_queries.cards_due,
         certificates_queries.tasks,
     ]
     ports.fact_changed.subscribe(certificates_services.fact_changed)
     ports.certificate_holders[:] = [certificates_queries.holders]
     ports.home_progress[:] = [certificates_queries.progress_of]
+    ports.checkpoints[:] = [
+        ports.Checkpoints(of=assessments_queries.checkpoints_of, wait=assessments_queries.waits_at)
+    ]
+    ports.checkpoint_answered[:] = [courses_services.complete_if_watched]
     ports.tab_counts.update({"to-sign": logbooks_queries.to_sign_count})
     notices.join_address_book(accounts_queries.address_of)
     ports.presence[:] = [

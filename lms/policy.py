@@ -112,6 +112,8 @@ class Permission(StrEnum):
     SITTING_READ = "assessments.sitting.read"
     SITTING_ANSWER = "assessments.sitting.answer"
     SITTING_SUPERVISE = "assessments.sitting.supervise"
+    PRACTICE_ANSWER = "assessments.practice.answer"
+    PRACTICE_READ = "assessments.practice.read"
 
     APPEAL_MAKE = "assessments.appeal.make"
     APPEAL_READ = "assessments.appeal.read"
@@ -250,6 +252,8 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
         [holds(R.EDUCATOR), is_practice],
     ],
     P.APPEAL_ANSWER: [[holds(R.EXAMINER, R.DIRECTOR)], [holds(R.EDUCATOR), is_practice]],
+    P.PRACTICE_ANSWER: [[is_enrolled, is_practice]],
+    P.PRACTICE_READ: [[is_trainee]],
     P.ENTRY_WRITE: [[is_trainee]],
     P.ENTRY_READ: [
         [is_author],

@@ -38,7 +38,7 @@ def register() -> None:
             max_attempts=3,
         )
     )
-    for act in (expire, suspend_past_due, tell_results):
+    for act in (expire, suspend_past_due, tell_results, make_decks):
         if act not in EVERY:
             EVERY.append(act)
 
@@ -77,3 +77,8 @@ def suspend_past_due(at: datetime) -> None:
 def tell_results(at: datetime) -> None:
     """Once a minute: results that were released, or that the clock brought about."""
     services.tell_results(at=at)
+
+
+def make_decks(at: datetime) -> None:
+    """Once a minute: cards from results that were released or regraded."""
+    services.make_decks(at=at)

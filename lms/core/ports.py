@@ -52,7 +52,7 @@ class Task:
     """One thing a person should do next, offered by a feature for the home page."""
 
     kind: str
-    """``entry_returned``, ``test``, ``lecture``, ``entries_to_sign``, ``certificate``, ``decision`` (a proposal of somebody
+    """``entry_returned``, ``test``, ``lecture``, ``entries_to_sign``, ``certificate``, ``cards``, ``decision`` (a proposal of somebody
     else waits for the actor), ``trouble`` (something stopped that the actor can set going again) … also picks the icon."""
     title: str
     url: str
@@ -152,6 +152,34 @@ class Presence:
 
 presence: list[Presence] = []
 """At most one provider: accounts."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A question in a lecture, as its page shows it to one person."""
+
+    url: str
+    at_s: int | None
+    """Second of the film; None: after it."""
+    is_required: bool
+    is_answered: bool
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """What a lecture asks about the questions in it."""
+
+    of: Callable[[int, int], Sequence[Checkpoint]]
+    """Of a lecture (its id) for a person (their id), in their order."""
+    wait: Callable[[int, int], bool]
+    """Whether the person has not answered one that is required."""
+
+
+checkpoints: list[Checkpoints] = []
+"""At most one provider: assessments."""
+
+checkpoint_answered: list[Callable[[int, int, datetime], None]] = []
+"""Told inside the transaction: an enrolment answered a checkpoint of a lecture, at an instant; at most one listener: courses."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from lms.core import clock, i18n, video
+from lms.core import clock, i18n, ports, video
 from lms.core.db import db, transaction
 from lms.core.errors import NotFound, RuleBroken
 from lms.core.i18n import _
@@ -125,6 +125,7 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         cues_lang=language,
         cues_here=sum(len(cue.text) for cue in cues) <= TRANSCRIPT_ON_PAGE,
         may_edit=queries.may_edit(by, course),
+        checkpoints=[one for provider in ports.checkpoints for one in provider.of(found.id, by.person_id)],
     )
 
 

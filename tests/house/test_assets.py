@@ -18,7 +18,8 @@ KB = 1024
 CSS_BUDGET = 10 * KB
 JS_BUDGET = 10 * KB
 WORKER_BUDGET = 3 * KB
-"""Gzipped, as they travel. The worker is fetched behind the first page."""
+CHECKPOINTS_BUDGET = 1 * KB
+"""Gzipped, as they travel. Checkpoints come only with a lecture that has some. The worker is fetched behind the first page."""
 
 VENDOR_BUDGETS = {"vendor/hls.js": 190 * KB}
 """Of others, by name; each is fetched only where it is needed, never by a first load."""
@@ -70,6 +71,10 @@ def test_the_scripts_of_a_first_load_keep_their_budget(published, script):
 
 def test_the_service_worker_keeps_its_budget(published):
     assert gzipped(published["sw.js"]) <= WORKER_BUDGET
+
+
+def test_the_script_of_checkpoints_keeps_its_budget(published):
+    assert gzipped(published["checkpoints.js"]) <= CHECKPOINTS_BUDGET
 
 
 def test_every_script_of_others_has_a_budget_and_keeps_it(published):

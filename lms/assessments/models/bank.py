@@ -19,7 +19,10 @@ class ItemBank(WithId, Base):
     """A collection of questions of one programme, for exams or for practice, never for both."""
 
     __tablename__ = "item_bank"
-    __table_args__ = (CheckConstraint("purpose IN ('exam', 'practice')", name="purpose"),)
+    __table_args__ = (
+        CheckConstraint("purpose IN ('exam', 'practice')", name="purpose"),
+        Index("ux_item_bank_purpose", "id", "purpose", unique=True),  # what practice refers to
+    )
 
     programme_id: Mapped[int] = mapped_column(ForeignKey("programme.id"), index=True)
     purpose: Mapped[str] = mapped_column(String(10))
@@ -37,6 +40,7 @@ class Question(WithId, Base):
         UniqueConstraint("bank_id", "code"),
         Index("ix_question_state", "bank_id", "state"),
         CheckConstraint("lecture_second >= 0", name="lecture_second"),
+        Index("ux_question_bank", "id", "bank_id", unique=True),  # what practice refers to
     )
 
     bank_id: Mapped[int] = mapped_column(ForeignKey("item_bank.id"))

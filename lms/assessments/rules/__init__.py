@@ -37,7 +37,23 @@ from lms.assessments.rules.items import (
 )
 from lms.assessments.rules.items.sheet import WITHOUT_FORM, field_at, fields_of, is_same_wording
 from lms.assessments.rules.items.sheet import read as read_sheet
-from lms.assessments.rules.marking import ENGINE_VERSION, confidence, decision, mark, percent, shown
+from lms.assessments.rules.marking import (
+    CONFIDENCE,
+    ENGINE_VERSION,
+    confidence,
+    decision,
+    mark,
+    percent,
+    shown,
+)
+from lms.assessments.rules.practice import (
+    PRACTISED,
+    ROUND_SIZES,
+    Labels,
+    draw_round,
+    equivalent,
+    require_certainty,
+)
 from lms.assessments.rules.sitting import (
     FORM_DEVICE,
     GRACE,
@@ -80,12 +96,15 @@ from lms.assessments.rules.sitting import (
 __all__ = [
     "BY_HAND",
     "COGNITIVE",
+    "CONFIDENCE",
     "ENGINE_VERSION",
     "FORM_DEVICE",
     "GRACE",
     "ITEM_MOVES",
     "MAX_EXTENSION",
     "MAX_OPS",
+    "PRACTISED",
+    "ROUND_SIZES",
     "SITTING_MOVES",
     "TEST_MOVES",
     "TYPES",
@@ -96,6 +115,7 @@ __all__ = [
     "Decision",
     "Fault",
     "ItemState",
+    "Labels",
     "Need",
     "Op",
     "Paper",
@@ -112,6 +132,8 @@ __all__ = [
     "decide",
     "decision",
     "draw",
+    "draw_round",
+    "equivalent",
     "faults",
     "field_at",
     "fields_of",
@@ -137,6 +159,7 @@ __all__ = [
     "reckon",
     "remaining_ms",
     "require_accommodation",
+    "require_certainty",
     "require_extension",
     "require_item",
     "require_reason",

@@ -22,7 +22,10 @@ def mark(
 
 
 CONFIDENCE = {1: (1, 0), 2: (2, -2), 3: (3, -6)}
-"""Certainty → marks if right, marks if wrong (Gardner-Medwin, certainty-based marking). For practice only."""
+"""Certainty → marks if right, marks if wrong. For practice only.
+
+A. R. Gardner-Medwin, Confidence assessment in the teaching of basic science, ALT-J 3 (1995), 80–85.
+"""
 
 
 def confidence(earned: Fraction, certainty: int) -> Fraction:

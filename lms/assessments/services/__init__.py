@@ -3,6 +3,14 @@
 from lms.assessments.services.appeals import answer_appeal, appeal, withdraw_appeal
 from lms.assessments.services.authoring import make_test, publish, release
 from lms.assessments.services.bank import Facts, comment, create_bank, describe, set_enemies
+from lms.assessments.services.cards import (
+    answer_card,
+    make_cards,
+    make_decks,
+    rate_card,
+    set_equivalent,
+    undo_review,
+)
 from lms.assessments.services.cuts import (
     CUT,
     decide_cut,
@@ -42,6 +50,13 @@ from lms.assessments.services.making import (
     draft_test,
     edit_terms,
     set_blueprint,
+)
+from lms.assessments.services.practice import (
+    answer_checkpoint,
+    answer_round,
+    begin_round,
+    place_checkpoint,
+    remove_checkpoint,
 )
 from lms.assessments.services.questions import (
     KEY,
@@ -99,7 +114,11 @@ __all__ = [
     "add_question",
     "add_sample_test",
     "answer_appeal",
+    "answer_card",
+    "answer_checkpoint",
+    "answer_round",
     "appeal",
+    "begin_round",
     "chosen",
     "close_if_expired",
     "close_import",
@@ -127,6 +146,8 @@ __all__ = [
     "give_receipt_late",
     "import_portion",
     "keep",
+    "make_cards",
+    "make_decks",
     "make_test",
     "mark_again",
     "mark_sitting",
@@ -134,6 +155,7 @@ __all__ = [
     "note",
     "pause",
     "pause_all",
+    "place_checkpoint",
     "plan_items",
     "propose",
     "propose_cut",
@@ -141,8 +163,10 @@ __all__ = [
     "propose_regrade",
     "publish",
     "rate",
+    "rate_card",
     "receipts_key",
     "release",
+    "remove_checkpoint",
     "reorder",
     "request_statistics",
     "require_ready",
@@ -154,6 +178,7 @@ __all__ = [
     "seal",
     "set_blueprint",
     "set_enemies",
+    "set_equivalent",
     "start",
     "start_study",
     "submit",
@@ -163,6 +188,7 @@ __all__ = [
     "take_file",
     "take_over",
     "tell_results",
+    "undo_review",
     "withdraw_appeal",
     "withdraw_cut",
     "withdraw_regrade",

@@ -39,6 +39,7 @@ def tests() -> ResponseReturnValue:
         others=others,
         managed={test.id for test in others if allows(by, Permission.TEST_MANAGE, test)},
         makes=by.is_any(*queries.MAKERS),
+        practises=by.is_any(Role.TRAINEE),
         tab="tests",
     )
 

@@ -19,7 +19,7 @@ from lms.courses.services.captions import (
     cues,
     set_captions,
 )
-from lms.courses.services.evidence import Counted, beat
+from lms.courses.services.evidence import Counted, beat, complete_if_watched
 from lms.courses.services.videos import (
     FOLDERS,
     TRANSCODE,
@@ -47,6 +47,7 @@ __all__ = [
     "beat",
     "captions_text",
     "check_media_token",
+    "complete_if_watched",
     "cues",
     "edit_course",
     "edit_lecture",

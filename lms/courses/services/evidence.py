@@ -91,10 +91,40 @@ def beat(
             watch.position_s = position_s
     share = Fraction(watch.watched_s, row.duration_s)
     db.session.flush()
-    if not done and rules.is_complete(share):
+    if not done and rules.is_complete(share) and not _waits(lecture.id, enrolment.person_id):
         _complete(lecture, enrolment, row, watch, at=at)
         done = True
     return Counted(player.last_seq, watch.watched_s, row.duration_s, rules.shown_percent(share), done)
+
+
+def _waits(lecture_id: int, person_id: int) -> bool:
+    """Whether a checkpoint of the lecture that is required has no answer yet."""
+    return any(provider.wait(lecture_id, person_id) for provider in ports.checkpoints)
+
+
+def complete_if_watched(enrolment_id: int, lecture_id: int, at: datetime) -> None:
+    """A checkpoint was answered: the lecture counts as watched if only that was missing. Twice is once."""
+    row = db.session.execute(
+        select(Watch, Video, Lecture, Enrolment)
+        .join(Video, Video.id == Watch.video_id)
+        .join(Lecture, Lecture.id == Watch.lecture_id)
+        .join(Enrolment, Enrolment.id == Watch.enrolment_id)
+        .where(Watch.enrolment_id == enrolment_id, Watch.lecture_id == lecture_id)
+        .order_by(Watch.watched_s.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return
+    watch, video, lecture, enrolment = row
+    _locked_purse(enrolment.person_id, at)
+    done = db.session.scalar(
+        select(LectureCompletion.id).where(
+            LectureCompletion.enrolment_id == enrolment_id, LectureCompletion.lecture_id == lecture_id
+        )
+    )
+    is_watched = video.duration_s > 0 and rules.is_complete(Fraction(watch.watched_s, video.duration_s))
+    if done is None and is_watched and not _waits(lecture_id, enrolment.person_id):
+        _complete(lecture, enrolment, video, watch, at=at)
 
 
 @cache
