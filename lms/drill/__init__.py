@@ -8,6 +8,7 @@ database, once, and as it was sent.
 import json
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -65,6 +66,8 @@ def main(plan: Plan, *, database_url: str = "", beside: Path | None = None) -> i
     if plan.problem:
         print(f"lms: a drill takes {plan.problem}", file=sys.stderr)
         return 2
+    # Whoever stops the drill stops its server and its database too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     line = rehearse(plan, database_url=database_url, beside=beside)
     print(json.dumps(line), flush=True)
     return status(line)

@@ -2,13 +2,14 @@
 
 import logging
 
-from flask import Flask, Response, jsonify, render_template
-from sqlalchemy.exc import DataError, IntegrityError
+from flask import Flask, Response, jsonify, make_response, render_template
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from lms.core.db import db
 from lms.core.errors import NeedsConfirmation, NotAllowed, NotFound, RuleBroken, TooManyTries
 from lms.core.i18n import _
+from lms.web import login
 from lms.web.guard import wants_json
 
 log = logging.getLogger("lms.web")
@@ -39,6 +40,10 @@ def _texts(status: int) -> tuple[str, str]:
         405: (_("That does not work here"), _("Go back and use the buttons of the page.")),
         413: (_("The file is too large"), _("Choose a smaller file.")),
         429: (_("Please wait a moment"), _("Too many tries in a short time. Nothing is lost.")),
+        503: (
+            _("The server is not ready"),
+            _("Try again in a few seconds; nothing you saved is lost."),
+        ),
     }.get(
         status,
         (
@@ -98,6 +103,17 @@ def init_app(app: Flask) -> None:
         # A zero byte, a number beyond all columns: nothing that a page of ours sends; PostgreSQL says no.
         log.info("unfit data: %s", error.orig)
         return answer(400, "unfit_data")
+
+    @app.errorhandler(OperationalError)
+    def _away(error: OperationalError) -> Response:
+        # The database was restarted or is too busy: the page asks it nothing, not even who is here.
+        if app.testing and not app.config.get("SHOW_ERROR_PAGES"):
+            raise error
+        log.error("the database does not answer: %s", error.orig)
+        login.forget()
+        response = make_response(answer(503, "database_away"))
+        response.headers["Retry-After"] = "3"
+        return response
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> tuple[str | Response, int] | HTTPException:
