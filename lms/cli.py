@@ -109,7 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="a PostgreSQL server on which a database is made and dropped; without: SQLite",
     )
-    exam.add_argument("--beside", type=Path, help="make the temporary site in this folder, on its disk")
+    exam.add_argument(
+        "--beside",
+        action="store_true",
+        help="on the disk and the database server of the site (LMS_* variables), whose data stay untouched",
+    )
     return parser
 
 
@@ -294,7 +298,10 @@ def _drill_exam(args: argparse.Namespace) -> int:
     from lms import drill
 
     plan = drill.Plan(args.users, args.questions, args.minutes, args.drop, args.kill)
-    return drill.main(plan, database_url=args.database, beside=args.beside)
+    if not args.beside:
+        return drill.main(plan, database_url=args.database)
+    site = load()
+    return drill.main(plan, database_url=args.database or site.database_url, beside=site.data_dir)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,7 @@ class Permission(StrEnum):
     SITTING_READ = "assessments.sitting.read"
     SITTING_ANSWER = "assessments.sitting.answer"
     SITTING_SUPERVISE = "assessments.sitting.supervise"
+    DRILL_RUN = "assessments.drill.run"
 
     ENTRY_WRITE = "logbooks.entry.write"
     ENTRY_READ = "logbooks.entry.read"
@@ -239,6 +240,7 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.SITTING_READ: [[is_trainee], [holds(R.EXAMINER, R.INVIGILATOR)], [_READS]],
     P.SITTING_ANSWER: [[is_trainee]],
     P.SITTING_SUPERVISE: [[holds(R.INVIGILATOR, R.EXAMINER)]],
+    P.DRILL_RUN: [[holds(R.DIRECTOR, R.ADMINISTRATOR)]],
     P.ENTRY_WRITE: [[is_trainee]],
     P.ENTRY_READ: [
         [is_author],

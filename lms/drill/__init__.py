@@ -6,7 +6,6 @@ database, once, and as it was sent.
 """
 
 import json
-import os
 import random
 import signal
 import sys
@@ -19,9 +18,10 @@ from typing import Any
 
 from lms.bench.figures import quantile, yardstick_ms
 from lms.core import clock
+from lms.drill import machine
 from lms.drill.candidates import Candidate, Tally, play
 from lms.drill.judging import Verdict, judge
-from lms.drill.server import Serving, fsync_ms
+from lms.drill.server import Serving
 from lms.drill.site import Site, build, place
 
 CONNECTIONS = 32
@@ -90,7 +90,8 @@ def rehearse(
     began = time.monotonic()
     with place(database_url, beside=beside) as settings:
         say(f"making a site for {plan.users} candidates and {plan.questions} questions")
-        flush_ms = fsync_ms(settings.data_dir)
+        flush_ms = machine.fsync_ms(settings.data_dir)
+        about = machine.facts(settings.data_dir)
         site = build(settings, users=plan.users, questions=plan.questions, at=clock.now())
         with Serving(settings) as serving:
             drill = _Drill(plan, site, serving, say, strike)
@@ -105,8 +106,7 @@ def rehearse(
         "seconds": round(time.monotonic() - began),
         "fsync_ms": round(flush_ms, 2),
         "yardstick_ms": round(yardstick_ms(), 1),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
+        **about,
     }
 
 

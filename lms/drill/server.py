@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -97,17 +96,3 @@ class Serving:
                 with contextlib.suppress(OSError, subprocess.CalledProcessError):
                     total += cpu_s(int(pid))
         return total
-
-
-def fsync_ms(folder: Path, *, times: int = 50) -> float:
-    """Milliseconds, in the middle, that the disk under ``folder`` takes to make 4 KiB durable: what each save waits for."""
-    path, walls = folder / ".fsync", []
-    with path.open("wb") as stream:
-        for _time in range(times):
-            stream.write(b"\0" * 4096)
-            stream.flush()
-            began = time.perf_counter()
-            os.fsync(stream.fileno())
-            walls.append(time.perf_counter() - began)
-    path.unlink()
-    return 1000 * sorted(walls)[times // 2]

@@ -31,6 +31,8 @@ ACTS: dict[str, str] = {
     "assessments.bank.export": lazy("took the questions of a bank out as a file"),
     "assessments.import.close": lazy("closed a file of questions"),
     "assessments.import.take": lazy("handed in a file of questions"),
+    "assessments.drill.finish": lazy("finished an exam drill"),
+    "assessments.drill.request": lazy("asked for an exam drill"),
     "assessments.enrolment.accommodate": lazy("gave a trainee more time in tests"),
     "assessments.question.activate": lazy("took a question into use"),
     "assessments.question.add": lazy("added a question"),

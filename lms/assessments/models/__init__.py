@@ -12,6 +12,7 @@ from lms.assessments.models.bank import (
     QuestionVersion,
 )
 from lms.assessments.models.cuts import AngoffJudge, AngoffRating, AngoffStudy, CutScore
+from lms.assessments.models.drills import ExamDrill, ExamDrillResult
 from lms.assessments.models.sitting import (
     Accommodation,
     ClockEvent,
@@ -39,6 +40,8 @@ __all__ = [
     "CutScore",
     "DraftForm",
     "EnemyPair",
+    "ExamDrill",
+    "ExamDrillResult",
     "ExamForm",
     "Grade",
     "GradeRun",

@@ -70,6 +70,14 @@ from lms.assessments.queries.drawing import (
     slots_of,
     stock,
 )
+from lms.assessments.queries.drilling import (
+    Rehearsed,
+    drill,
+    drill_under_way,
+    drills,
+    expected,
+    somebody_sits,
+)
 from lms.assessments.queries.facts import TestFacts, passed_of, passed_tests, test_facts, test_facts_of
 from lms.assessments.queries.own import Attempt, OwnTest, own_tests, tasks
 from lms.assessments.queries.papers import (
@@ -135,6 +143,7 @@ __all__ = [
     "OwnTest",
     "QuestionRow",
     "Regrade",
+    "Rehearsed",
     "Result",
     "ResultItem",
     "Reviewable",
@@ -163,7 +172,11 @@ __all__ = [
     "decisions",
     "dossier",
     "drafts",
+    "drill",
+    "drill_under_way",
+    "drills",
     "ends_at",
+    "expected",
     "form_items",
     "form_of",
     "forms_of",
@@ -212,6 +225,7 @@ __all__ = [
     "sitting",
     "sittings_count",
     "slots_of",
+    "somebody_sits",
     "staff_items",
     "staff_sittings",
     "stand",

@@ -12,6 +12,13 @@ from lms.assessments.services.cuts import (
     withdraw_cut,
 )
 from lms.assessments.services.drawing import Drawing, draw, exchange, keep, reorder, seal
+from lms.assessments.services.drilling import (
+    DRILL_JOB,
+    fail_drill,
+    finish_drill,
+    note_step,
+    request_drill,
+)
 from lms.assessments.services.importing import (
     AT_ONCE,
     ItemPlan,
@@ -81,6 +88,7 @@ from lms.assessments.services.telling import tell_results
 __all__ = [
     "AT_ONCE",
     "CUT",
+    "DRILL_JOB",
     "KEY",
     "MARK_JOB",
     "REGRADE",
@@ -114,8 +122,10 @@ __all__ = [
     "export_items",
     "extend",
     "extend_all",
+    "fail_drill",
     "fail_statistics",
     "file_of",
+    "finish_drill",
     "give_marking_up",
     "import_portion",
     "keep",
@@ -124,6 +134,7 @@ __all__ = [
     "mark_sitting",
     "move_study",
     "note",
+    "note_step",
     "pause",
     "pause_all",
     "plan_items",
@@ -135,6 +146,7 @@ __all__ = [
     "rate",
     "release",
     "reorder",
+    "request_drill",
     "request_statistics",
     "require_ready",
     "resume",

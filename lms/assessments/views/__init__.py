@@ -3,6 +3,7 @@
 from lms.assessments.views import (
     bank,
     cuts,
+    drilling,
     importing,
     invigilating,
     making,
@@ -17,6 +18,7 @@ __all__ = [
     "bank",
     "bp",
     "cuts",
+    "drilling",
     "importing",
     "invigilating",
     "making",

@@ -65,6 +65,7 @@ def _test_page(test: Test, by: Actor, at: datetime, form: StartForm) -> Response
             and test.state == rules.TestState.PUBLISHED,
             reads_statistics=allows(by, Permission.STATISTICS_READ, test),
             decides=allows(by, Permission.APPROVE, test),
+            drills=allows(by, Permission.DRILL_RUN, test),
             tab="tests",
         ),
         form.status,
