@@ -199,7 +199,7 @@ def test_no_acknowledged_answer_is_lost_in_two_hundred_kills():
     line = drill.rehearse(drill.Plan(users=12, questions=10, minutes=0.5, drop_percent=10, kills=202))
     shown(line)
     assert line["kills"] == 202
-    assert line["acknowledged"] > 1_000
+    assert line["acknowledged"] > 500
 
 
 class Cluster:

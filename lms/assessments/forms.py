@@ -590,3 +590,11 @@ class DrillForm(StartForm):
     minutes = _number(lazy("Minutes"), 3)
     drop_percent = _number(lazy("Replies lost on the way, per cent"), 5)
     kills = _number(lazy("Times the server is killed"), 3)
+
+
+class SebForm(Form):
+    """Whether a test asks for Safe Exam Browser."""
+
+    is_needed = BooleanField(lazy("Candidates need Safe Exam Browser for this test"))
+    exam_keys = TextAreaField(lazy("Browser Exam Keys"), validators=[Length(max=4000)])
+    quit_password = StringField(lazy("Password to quit"), validators=[Length(max=64)])

@@ -225,6 +225,7 @@ class _Drill:
                 while self._progress() == before and time.monotonic() - waited < 2.0:
                     time.sleep(0.01)
                 self.strike(self.serving)
+                self.tally.back_at = time.monotonic()
                 self.kills += 1
                 if kills >= 20 and number % 10 == 9:
                     self.say(f"{number + 1} of {kills} kills")

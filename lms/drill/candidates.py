@@ -17,7 +17,7 @@ from lms.drill.site import PASSWORD, Site
 HEARTBEAT_S = 30.0
 """A page that rests says this often that it is there."""
 PATIENCE_S = 60.0
-"""So long nothing gets through and the candidate calls somebody: that is an error."""
+"""So long nothing gets through to a server that is there, and the candidate calls somebody: that is an error."""
 MOST_OPS = 500
 RETRY_S = (0.4, 1.2)
 """A refused or lost request is sent again after a time between these."""
@@ -39,6 +39,8 @@ class Tally:
     """Replies that were lost on the way."""
     unreached: int = 0
     """Requests that met no server, one that died, or one that asked to come later: they were sent again."""
+    back_at: float = 0.0
+    """When the server last came back from a kill (on the monotonic clock)."""
     errors: list[str] = field(default_factory=list)
     """What a candidate would have seen as an error."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -167,7 +169,7 @@ class Candidate:
                 if not tries:
                     self._tally.done(kind, time.monotonic() - due)
                 return
-            if time.monotonic() - due > PATIENCE_S:
+            if time.monotonic() - max(due, self._tally.back_at) > PATIENCE_S:
                 raise Unexpected(f"{kind}: nothing got through for {PATIENCE_S:.0f} s")
             yield time.monotonic() + self._chance.uniform(*RETRY_S)
 

@@ -66,6 +66,7 @@ ACTS: dict[str, str] = {
     "assessments.test.regrade": lazy("regraded a test"),
     "assessments.test.release": lazy("released the results of a test"),
     "assessments.test.reorder": lazy("put the questions of a paper in another order"),
+    "assessments.test.seb": lazy("changed whether a test asks for Safe Exam Browser"),
     "assessments.test.seal": lazy("sealed the papers of a test"),
     "certificates.certificate.issue": lazy("issued a certificate"),
     "certificates.certificate.reserve": lazy("reserved a certificate number"),

@@ -66,6 +66,7 @@ from lms.assessments.services.questions import (
 )
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
 from lms.assessments.services.samples import add_sample_test
+from lms.assessments.services.seb import set_seb
 from lms.assessments.services.sitting import (
     MARK_JOB,
     close_if_expired,
@@ -157,6 +158,7 @@ __all__ = [
     "seal",
     "set_blueprint",
     "set_enemies",
+    "set_seb",
     "start",
     "start_study",
     "submit",

@@ -9,6 +9,7 @@ from lms.assessments.views import (
     making,
     questions,
     regrading,
+    seb,
     statistics,
     tests,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "making",
     "questions",
     "regrading",
+    "seb",
     "statistics",
     "tests",
 ]
