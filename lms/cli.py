@@ -189,6 +189,25 @@ def _parser() -> argparse.ArgumentParser:
     bench = _add(commands, "bench", _bench, "measure the product on a temporary site, one JSON line per job")
     bench.add_argument("--trainees", type=int, nargs="*", default=[40, 2000])
     bench.add_argument("--rounds", type=int, default=200)
+
+    drills = commands.add_parser("drill", help="rehearsals").add_subparsers(metavar="ACT", required=True)
+    exam = _add(drills, "exam", _drill_exam, "rehearse an exam with lost replies and a server that is killed")
+    exam.add_argument("--users", type=int, default=100)
+    exam.add_argument("--questions", type=int, default=50)
+    exam.add_argument("--minutes", type=float, default=5.0)
+    exam.add_argument("--drop", type=float, default=5.0, metavar="PERCENT", help="of the replies are lost")
+    exam.add_argument("--kill", type=int, default=3, metavar="K", help="times the server is killed")
+    exam.add_argument(
+        "--database",
+        default="",
+        metavar="URL",
+        help="a PostgreSQL server on which a database is made and dropped; without: SQLite",
+    )
+    exam.add_argument(
+        "--beside",
+        action="store_true",
+        help="on the disk and the database server of the site (LMS_* variables), whose data stay untouched",
+    )
     return parser
 
 
@@ -524,6 +543,16 @@ def _bench(args: argparse.Namespace) -> int:
     from lms import bench
 
     return bench.main(trainees=args.trainees, rounds=args.rounds)
+
+
+def _drill_exam(args: argparse.Namespace) -> int:
+    from lms import drill
+
+    plan = drill.Plan(args.users, args.questions, args.minutes, args.drop, args.kill)
+    if not args.beside:
+        return drill.main(plan, database_url=args.database)
+    site = load()
+    return drill.main(plan, database_url=args.database or site.database_url, beside=site.data_dir)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ class Permission(StrEnum):
     APPEAL_MAKE = "assessments.appeal.make"
     APPEAL_READ = "assessments.appeal.read"
     APPEAL_ANSWER = "assessments.appeal.answer"
+    DRILL_RUN = "assessments.drill.run"
 
     ENTRY_WRITE = "logbooks.entry.write"
     ENTRY_READ = "logbooks.entry.read"
@@ -254,6 +255,7 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.APPEAL_ANSWER: [[holds(R.EXAMINER, R.DIRECTOR)], [holds(R.EDUCATOR), is_practice]],
     P.PRACTICE_ANSWER: [[is_enrolled, is_practice]],
     P.PRACTICE_READ: [[is_trainee]],
+    P.DRILL_RUN: [[holds(R.DIRECTOR, R.ADMINISTRATOR)]],
     P.ENTRY_WRITE: [[is_trainee]],
     P.ENTRY_READ: [
         [is_author],

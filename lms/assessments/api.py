@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,12 +19,15 @@ from flask.typing import ResponseReturnValue
 
 from lms.accounts import queries as accounts
 from lms.assessments import queries, rules, services
-from lms.assessments.models import Sitting
+from lms.assessments.models import Sitting, Test
+from lms.assessments.rules.seb import CONFIG_HEADER, EXAM_HEADER, config_key, is_genuine, settings_for
 from lms.assessments.writer import Ack, Overloaded, SignedOut, Writer
-from lms.core import clock
+from lms.core import clock, site
 from lms.core.db import db, transaction
+from lms.core.i18n import _
 from lms.policy import Actor, Permission
 from lms.web import login
+from lms.web.errors import problem
 from lms.web.guard import lean, public
 
 bp = Blueprint("api", __name__)
@@ -54,11 +57,14 @@ class Pass:
     epoch: int
     is_fresh: bool
     """Whether it belongs to the present session and has not expired; else the full door decides."""
+    seb: str = ""
+    """Config Key that each save has to come with; empty: none."""
 
 
-def give_pass(response: Response, sitting: Sitting, *, epoch: int, at: datetime) -> None:
+def give_pass(response: Response, sitting: Sitting, test: Test, *, epoch: int, at: datetime) -> None:
     """Let this browser write: it started the sitting or took it over."""
-    content = f"{sitting.id}.{epoch}.{int(at.timestamp())}.{_session_mark()}"
+    seb = "" if test.seb is None else config_key(seb_settings(test))
+    content = f"{sitting.id}.{epoch}.{int(at.timestamp())}.{_session_mark()}.{seb}"
     response.set_cookie(
         COOKIE,
         f"{content}.{_sign(sitting.public_id, content)}",
@@ -75,9 +81,43 @@ def read_pass(public_id: str, at: datetime) -> Pass | None:
     content, _dot, signature = request.cookies.get(COOKIE, "").rpartition(".")
     if not content or not hmac.compare_digest(signature.encode(), _sign(public_id, content).encode()):
         return None
-    sitting_id, epoch, issued, mark = content.split(".")
+    parts = content.split(".")
+    if len(parts) != 5:  # of an earlier version
+        return None
+    sitting_id, epoch, issued, mark, seb = parts
     is_fresh = 0 <= at.timestamp() - int(issued) + 60 < _LASTS.total_seconds() and mark == _session_mark()
-    return Pass(int(sitting_id), int(epoch), is_fresh)
+    return Pass(int(sitting_id), int(epoch), is_fresh, seb)
+
+
+# ---------------------------------------------------------------- Safe Exam Browser
+
+
+def seb_settings(test: Test) -> dict[str, Any]:
+    """What Safe Exam Browser is told for a test that asks for it."""
+    assert test.seb is not None
+    password = test.seb["quit_password_sha256"]
+    return settings_for(test.public_id, base_url=_base_url(), quit_password_sha256=password)
+
+
+def is_barred(test: Test) -> bool:
+    """Whether the test asks for Safe Exam Browser, and this request does not come from it."""
+    if test.seb is None:
+        return False
+    return not _is_from_seb(config_key(seb_settings(test)), test.seb["exam_keys"])
+
+
+def _is_from_seb(config: str, exam_keys: Sequence[str] = ()) -> bool:
+    return is_genuine(
+        _base_url() + request.full_path.rstrip("?"),
+        config=config,
+        exam_keys=exam_keys,
+        config_hash=request.headers.get(CONFIG_HEADER, ""),
+        exam_hash=request.headers.get(EXAM_HEADER, ""),
+    )
+
+
+def _base_url() -> str:
+    return site.settings().base_url
 
 
 def _sign(public_id: str, content: str) -> str:
@@ -116,12 +156,20 @@ def ops(public_id: str) -> ResponseReturnValue:
     readable = [op for op in operations if op is not None]
     device = device or (readable[0].device if readable else "")
     known = read_pass(public_id, at)
-    renewed, standing = None, ""
-    if known is not None and known.is_fresh and session.get("_user_id"):
+    renewed, its_test, standing = None, None, ""
+    if (
+        known is not None
+        and known.is_fresh
+        and session.get("_user_id")
+        and (not known.seb or _is_from_seb(known.seb))
+    ):
         sitting_id = known.sitting_id
         standing = accounts.digest(str(session["_user_id"]))
     else:
         _by, renewed = _through_the_full_door(public_id)
+        its_test = renewed.test
+        if is_barred(its_test):
+            return problem(403, "seb_needed", _("This test needs Safe Exam Browser"))
         sitting_id = renewed.id
         db.session.rollback()
     try:
@@ -139,8 +187,8 @@ def ops(public_id: str) -> ResponseReturnValue:
     if state != rules.SittingState.IN_PROGRESS and any(op.kind == "submit" for op in readable):
         answer["receipt"] = queries.receipt(sitting_id)  # a lost reply asks again, and gets the same
     response = Response(json.dumps(answer), mimetype="application/json")
-    if renewed is not None and epoch == ack.epoch:
-        give_pass(response, renewed, epoch=epoch, at=at)
+    if renewed is not None and its_test is not None and epoch == ack.epoch:
+        give_pass(response, renewed, its_test, epoch=epoch, at=at)
     return response
 
 

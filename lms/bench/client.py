@@ -1,13 +1,15 @@
 """The browsers of the measurement: keep-alive connections over loopback that ask as Chromium asks."""
 
 import gzip
+import html
 import http.client
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 HEADER = "X-Queries"
@@ -54,6 +56,24 @@ class Reply:
         return self
 
 
+def attribute(page: str, name: str) -> str:
+    """A data attribute of a page. Raises Unexpected where it has none."""
+    found = re.search(rf'data-{name}="([^"]*)"', page)
+    if found is None:
+        raise Unexpected(f"the page has no data-{name}")
+    return html.unescape(found[1])
+
+
+def choices(page: str) -> dict[int, list[str]]:
+    """Slot → what may be chosen, on an exam paper of single choices."""
+    found: dict[int, list[str]] = {}
+    for slot, choice in re.findall(r'name="slot-(\d+)"[^>]*value="([^"]+)"', page):
+        found.setdefault(int(slot), []).append(choice)
+    if not found:
+        raise Unexpected("the exam paper shows no options")
+    return found
+
+
 class Browser:
     """One person's browser, behind a network address of its own."""
 
@@ -86,6 +106,11 @@ class Browser:
     def close(self) -> None:
         """Let the connection go."""
         self._connection.close()
+
+    def through(self, connection: http.client.HTTPConnection) -> Self:
+        """Ask through a connection that others use too, as behind a proxy."""
+        self._connection = connection
+        return self
 
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         headers |= {

@@ -39,7 +39,7 @@ class Served:
     def __init__(self, data_dir: Path) -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
             self.port: int = listening.getsockname()[1]
-            self._process = _start(
+            self._process = start(
                 ["lms.bench.server", str(data_dir), str(listening.fileno())], hand_over=(listening.fileno(),)
             )
         assert self._process.stdout is not None
@@ -56,7 +56,7 @@ class Served:
     def __exit__(
         self, _kind: type[BaseException] | None, _problem: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        _end(self._process)
+        end(self._process)
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Working:
 @contextmanager
 def working(data_dir: Path) -> Iterator[Working]:
     """``lms worker`` on the site, as a hospital starts it."""
-    process = _start(["lms.cli", "worker"], LMS_ENV="demo", LMS_DATA_DIR=str(data_dir))
+    process = start(["lms.cli", "worker"], LMS_ENV="demo", LMS_DATA_DIR=str(data_dir))
     try:
         _rest(process.pid)
         yield Working(process.pid)
     finally:
-        _end(process)
+        end(process)
 
 
 REST_S = 1.0
@@ -98,10 +98,14 @@ def _rest(pid: int) -> None:
             return
 
 
-def _start(
-    arguments: list[str], *, hand_over: tuple[int, ...] = (), **variables: str
+def start(
+    arguments: list[str],
+    *,
+    hand_over: tuple[int, ...] = (),
+    group: bool = False,
+    **variables: str,
 ) -> "subprocess.Popen[str]":
-    """A module of ours as a process, with no setting of the surroundings."""
+    """A module of ours as a process, with no setting of the surroundings; ``group``: at the head of a group of its own."""
     kept = {name: value for name, value in os.environ.items() if name not in {f"LMS_{one}" for one in NAMES}}
     return subprocess.Popen(  # noqa: S603 (our own modules)
         [sys.executable, "-m", *arguments],
@@ -110,10 +114,12 @@ def _start(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if variables else None,
         text=True,
+        start_new_session=group,
     )
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def end(process: "subprocess.Popen[str]") -> None:
+    """Stop a process, kindly at first."""
     process.terminate()
     try:
         process.wait(30)

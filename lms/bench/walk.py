@@ -1,8 +1,6 @@
 """The jobs, in an order in which each finds what the one before has left."""
 
-import html
 import itertools
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,7 +9,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import select
 
-from lms.bench.client import Browser, Reply, Unexpected
+from lms.bench.client import Browser, Reply, Unexpected, attribute, choices
 from lms.bench.figures import ACT, CERTIFICATE, PAGE, SAVE, Ask, Figure, Meter, Target, quantile
 from lms.bench.processes import Served, Working, cpu_s, working
 from lms.bench.site import ATTEMPTS, PASSWORD, PIN, TRAINEES_OF_A_MENTOR, Member, Site
@@ -102,7 +100,7 @@ class Walk:
         players = []
         for browser in self.probes:
             page = browser.get(f"/lectures/{lecture}").expect(200).text
-            players.append((browser, _attribute(page, "session")))
+            players.append((browser, attribute(page, "session")))
         meter = self._meter("watch report", ACT)
         numbers = itertools.count(1)
 
@@ -335,14 +333,12 @@ class _Sitting:
 
     def __init__(self, browser: Browser, path: str, page: str, keys: Mapping[int, str]) -> None:
         self.browser, self.path = browser, path
-        self.epoch = int(_attribute(page, "epoch"))
+        self.epoch = int(attribute(page, "epoch"))
         self.device, self.seq = ids.public_id(), 0
-        self.options: dict[int, str] = {}
-        for slot, choice in re.findall(r'name="slot-(\d+)"[^>]*value="([^"]+)"', page):
-            if choice != keys[int(slot)]:
-                self.options.setdefault(int(slot), choice)
-        if not self.options:
-            raise Unexpected("the exam paper shows no options")
+        self.options = {
+            slot: next(option for option in options if option != keys[slot])
+            for slot, options in choices(page).items()
+        }
 
     def answers(self) -> list[Ask]:
         """The first wrong option of every question, one by one."""
@@ -369,14 +365,6 @@ class _Sitting:
             "mono_ms": self.seq * 1000,
         }
         return self.browser.send(f"{self.path}/ops", {"epoch": self.epoch, "ops": [op]})
-
-
-def _attribute(page: str, name: str) -> str:
-    """A data attribute of a page."""
-    found = re.search(rf'data-{name}="([^"]*)"', page)
-    if found is None:
-        raise Unexpected(f"the page has no data-{name}")
-    return html.unescape(found[1])
 
 
 def _hash_s() -> float:

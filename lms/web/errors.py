@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, make_response, render_template, request
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
@@ -11,6 +11,7 @@ from lms.core import ids
 from lms.core.db import db
 from lms.core.errors import NeedsConfirmation, NotAllowed, NotFound, RuleBroken, TooManyTries
 from lms.core.i18n import _
+from lms.web import login
 from lms.web.guard import wants_json
 
 log = logging.getLogger("lms.web")
@@ -62,37 +63,40 @@ def _texts(status: int) -> tuple[str, str]:
     )
 
 
+def _answer(status: int, code: str, text: str = "", **extra: object) -> tuple[str | Response, int]:
+    db.session.rollback()
+    title, standard = _texts(status)
+    return (
+        problem(status, code, text or standard, **extra)
+        if wants_json()
+        else _page(status, title, text or standard, str(extra.get("number", "")))
+    )
+
+
+def _trouble(app: Flask, status: int, code: str, error: Exception) -> tuple[str | Response, int]:
+    """An answer whose number stands in the log beside what happened."""
+    if app.testing and not app.config.get("SHOW_ERROR_PAGES"):
+        raise error
+    number = ids.public_id()
+    log.error("%s", code, exc_info=error, extra={"number": number})
+    return _answer(status, code, number=number)
+
+
 def init_app(app: Flask) -> None:
     """Join the error pages to the app."""
-
-    def answer(status: int, code: str, text: str = "", **extra: object) -> tuple[str | Response, int]:
-        db.session.rollback()
-        title, standard = _texts(status)
-        return (
-            problem(status, code, text or standard, **extra)
-            if wants_json()
-            else _page(status, title, text or standard, str(extra.get("number", "")))
-        )
-
-    def trouble(status: int, code: str, error: Exception) -> tuple[str | Response, int]:
-        """An answer whose number stands in the log beside what happened."""
-        if app.testing and not app.config.get("SHOW_ERROR_PAGES"):
-            raise error
-        number = ids.public_id()
-        log.error("%s", code, exc_info=error, extra={"number": number})
-        return answer(status, code, number=number)
+    _join_database_errors(app)
 
     @app.errorhandler(NotFound)
     def _not_found(_error: NotFound) -> tuple[str | Response, int]:
-        return answer(404, "not_found")
+        return _answer(404, "not_found")
 
     @app.errorhandler(NotAllowed)
     def _not_allowed(error: NotAllowed) -> tuple[str | Response, int]:
-        return answer(403, "not_allowed", error.message)
+        return _answer(403, "not_allowed", error.message)
 
     @app.errorhandler(NeedsConfirmation)
     def _needs_confirmation(_error: NeedsConfirmation) -> tuple[str | Response, int]:
-        return answer(403, "needs_confirmation", _("Confirm with your PIN or passkey first."))
+        return _answer(403, "needs_confirmation", _("Confirm with your PIN or passkey first."))
 
     @app.errorhandler(RuleBroken)
     def _rule_broken(error: RuleBroken) -> tuple[str | Response, int]:
@@ -105,7 +109,29 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(TooManyTries)
     def _too_many(error: TooManyTries) -> tuple[str | Response, int]:
-        return answer(429, "too_many_tries", wait_s=error.wait_s)
+        return _answer(429, "too_many_tries", wait_s=error.wait_s)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> tuple[str | Response, int] | HTTPException:
+        if error.code is None or error.code < 400:
+            return error
+        if error.code == 403:  # the check against forgery; what a role may not do is NotAllowed
+            return _answer(
+                403,
+                "refused",
+                _(
+                    "The page was open for too long, or another site sent this. Reload the page and try once more."
+                ),
+            )
+        return _answer(error.code, {404: "not_found"}.get(error.code, f"http_{error.code}"))
+
+    @app.errorhandler(Exception)
+    def _broken(error: Exception) -> tuple[str | Response, int]:
+        return _trouble(app, 500, "internal", error)
+
+
+def _join_database_errors(app: Flask) -> None:
+    """What the database refuses, and when it cannot be asked."""
 
     @app.errorhandler(IntegrityError)
     def _integrity(error: IntegrityError) -> tuple[str | Response, int]:
@@ -119,29 +145,15 @@ def init_app(app: Flask) -> None:
     def _unfit(error: DataError) -> tuple[str | Response, int]:
         # A zero byte, a number beyond all columns: nothing that a page of ours sends; PostgreSQL says no.
         log.info("unfit data: %s", error.orig)
-        return answer(400, "unfit_data")
+        return _answer(400, "unfit_data")
 
     @app.errorhandler(OperationalError)
     @app.errorhandler(InterfaceError)
     @app.errorhandler(NoConnectionFree)
-    def _out_of_reach(error: Exception) -> tuple[str | Response, int]:
-        # No server, no connection free, a locked or full disk: it passes, and the person may come again.
-        return trouble(503, "out_of_reach", error)
-
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> tuple[str | Response, int] | HTTPException:
-        if error.code is None or error.code < 400:
-            return error
-        if error.code == 403:  # the check against forgery; what a role may not do is NotAllowed
-            return answer(
-                403,
-                "refused",
-                _(
-                    "The page was open for too long, or another site sent this. Reload the page and try once more."
-                ),
-            )
-        return answer(error.code, {404: "not_found"}.get(error.code, f"http_{error.code}"))
-
-    @app.errorhandler(Exception)
-    def _broken(error: Exception) -> tuple[str | Response, int]:
-        return trouble(500, "internal", error)
+    def _away(error: Exception) -> Response:
+        # No server, no connection free, a locked or full disk: it passes, and the person may come again. The page asks
+        # the database nothing, not even who is here.
+        login.forget()
+        response = make_response(_trouble(app, 503, "database_away", error))
+        response.headers["Retry-After"] = "3"
+        return response

@@ -6,8 +6,8 @@ The cookie holds a random token; the session itself is a row, so that it can be 
 from collections.abc import Callable
 from datetime import timedelta
 
-from flask import Flask, session
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask import Flask, g, session
+from flask_login import AnonymousUserMixin, LoginManager, UserMixin, current_user, login_user, logout_user
 
 from lms.policy import Actor
 from lms.settings import Settings
@@ -47,6 +47,12 @@ def init_app(app: Flask, settings: Settings, *, load_session: Callable[[str], Ac
 def load_actor() -> Actor | None:
     """The actor of the current request's cookie."""
     return current_user.actor if current_user.is_authenticated else None
+
+
+def forget() -> None:
+    """The rest of this request's page is for nobody: the database, which would say who asks, does not answer."""
+    g.actor = None
+    g._login_user = AnonymousUserMixin()  # noqa: SLF001 (where Flask-Login keeps whom it has found)
 
 
 def enter(token: str, actor: Actor) -> None:

@@ -68,7 +68,7 @@ def test_without_its_database_the_site_says_so_and_gives_a_number(settings, log,
         headers=HERE | {"Accept": "application/json"},
     )
     assert reply.status_code == 503
-    assert reply.json["code"] == "out_of_reach"
+    assert reply.json["code"] == "database_away"
     assert "typed" not in json.dumps(log())
 
 
@@ -107,7 +107,7 @@ def test_on_a_full_disk_what_was_called_saved_is_saved_and_the_rest_is_not_calle
     while (reply := log_one()).status_code == 201:
         saved += 1
         assert saved < 500, "the disk never became full"
-    assert (reply.status_code, reply.json["code"]) == (503, "out_of_reach")
+    assert (reply.status_code, reply.json["code"]) == (503, "database_away")
     event.remove(engine, "connect", full)
     engine.dispose()
     assert entries() == before + saved

@@ -33,6 +33,10 @@ from lms.programmes.models import Cohort, Programme
 from lms.web.forms import FileField, Form, request_value, request_values
 
 
+def _number(label: Any, default: int | None = None) -> IntegerField:
+    return IntegerField(label, default=default, validators=[InputRequired(lazy("Enter a number."))])
+
+
 class StartForm(Form):
     """The start button."""
 
@@ -76,12 +80,8 @@ class NoteForm(Form):
 class AccommodationForm(Form):
     """More time for one trainee in every test."""
 
-    percent = IntegerField(
-        lazy("Per cent more"), default=0, validators=[InputRequired(lazy("Enter a number."))]
-    )
-    minutes = IntegerField(
-        lazy("Minutes more"), default=0, validators=[InputRequired(lazy("Enter the minutes."))]
-    )
+    percent = _number(lazy("Per cent more"), 0)
+    minutes = _number(lazy("Minutes more"), 0)
     need = RadioField(
         lazy("Why"),
         choices=[
@@ -201,9 +201,6 @@ class ItemFileForm(Form):
     """A file of questions."""
 
     file = FileField(lazy("File with questions"))
-
-
-# ---------------------------------------------------------------- tests in the making
 
 
 class PressForm(Form):
@@ -548,3 +545,20 @@ class RatingForm(Form):
     def failed(self) -> bool:
         """Whether there is anything to put right."""
         return bool(self.faults) or bool(super().failed)
+
+
+class DrillForm(StartForm):
+    """An exam drill before a test."""
+
+    users = _number(lazy("Candidates"))
+    minutes = _number(lazy("Minutes"), 3)
+    drop_percent = _number(lazy("Replies lost on the way, per cent"), 5)
+    kills = _number(lazy("Times the server is killed"), 3)
+
+
+class SebForm(Form):
+    """Whether a test asks for Safe Exam Browser."""
+
+    is_needed = BooleanField(lazy("Candidates need Safe Exam Browser for this test"))
+    exam_keys = TextAreaField(lazy("Browser Exam Keys"), validators=[Length(max=4000)])
+    quit_password = StringField(lazy("Password to quit"), validators=[Length(max=64)])

@@ -13,6 +13,7 @@ from lms.assessments.models.bank import (
     QuestionVersion,
 )
 from lms.assessments.models.cuts import AngoffJudge, AngoffRating, AngoffStudy, CutScore
+from lms.assessments.models.drills import ExamDrill, ExamDrillResult
 from lms.assessments.models.practice import (
     Card,
     CardReview,
@@ -59,6 +60,8 @@ __all__ = [
     "DeckMade",
     "DraftForm",
     "EnemyPair",
+    "ExamDrill",
+    "ExamDrillResult",
     "ExamForm",
     "FromPractice",
     "Grade",

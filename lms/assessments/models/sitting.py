@@ -54,6 +54,8 @@ class Test(WithId, Base):
     released_at: Mapped[datetime | None]
     """When held results were released; None while they are held."""
     state: Mapped[str] = mapped_column(String(20), default="draft")
+    seb: Mapped[dict[str, Any] | None]
+    """None: any browser. Else Safe Exam Browser only: ``{"exam_keys": [hex], "quit_password_sha256": hex or ""}``."""
     is_sample: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
 

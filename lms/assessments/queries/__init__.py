@@ -89,6 +89,14 @@ from lms.assessments.queries.drawing import (
     slots_of,
     stock,
 )
+from lms.assessments.queries.drilling import (
+    Rehearsed,
+    drill,
+    drill_under_way,
+    drills,
+    expected,
+    somebody_sits,
+)
 from lms.assessments.queries.facts import TestFacts, passed_of, passed_tests, test_facts, test_facts_of
 from lms.assessments.queries.own import Attempt, OwnTest, own_tests, tasks
 from lms.assessments.queries.papers import (
@@ -188,6 +196,7 @@ __all__ = [
     "Posed",
     "QuestionRow",
     "Regrade",
+    "Rehearsed",
     "Result",
     "ResultItem",
     "Reviewable",
@@ -231,9 +240,13 @@ __all__ = [
     "decks_to_make",
     "dossier",
     "drafts",
+    "drill",
+    "drill_under_way",
+    "drills",
     "ends_at",
     "equivalent_rows",
     "equivalents",
+    "expected",
     "form_items",
     "form_of",
     "forms_of",
@@ -304,6 +317,7 @@ __all__ = [
     "sitting",
     "sittings_count",
     "slots_of",
+    "somebody_sits",
     "staff_items",
     "staff_sittings",
     "stand",

@@ -21,6 +21,13 @@ from lms.assessments.services.cuts import (
     withdraw_cut,
 )
 from lms.assessments.services.drawing import Drawing, draw, exchange, keep, reorder, seal
+from lms.assessments.services.drilling import (
+    DRILL_JOB,
+    fail_drill,
+    finish_drill,
+    note_step,
+    request_drill,
+)
 from lms.assessments.services.importing import (
     AT_ONCE,
     ItemPlan,
@@ -77,6 +84,7 @@ from lms.assessments.services.receipts import give_receipt
 from lms.assessments.services.receipts import public_key as receipts_key
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
 from lms.assessments.services.samples import add_sample_test
+from lms.assessments.services.seb import set_seb
 from lms.assessments.services.sitting import (
     MARK_JOB,
     close_if_expired,
@@ -100,6 +108,7 @@ from lms.assessments.services.telling import tell_results
 __all__ = [
     "AT_ONCE",
     "CUT",
+    "DRILL_JOB",
     "KEY",
     "MARK_JOB",
     "REGRADE",
@@ -139,8 +148,10 @@ __all__ = [
     "export_items",
     "extend",
     "extend_all",
+    "fail_drill",
     "fail_statistics",
     "file_of",
+    "finish_drill",
     "give_marking_up",
     "give_receipt",
     "give_receipt_late",
@@ -153,6 +164,7 @@ __all__ = [
     "mark_sitting",
     "move_study",
     "note",
+    "note_step",
     "pause",
     "pause_all",
     "place_checkpoint",
@@ -168,6 +180,7 @@ __all__ = [
     "release",
     "remove_checkpoint",
     "reorder",
+    "request_drill",
     "request_statistics",
     "require_ready",
     "resume",
@@ -179,6 +192,7 @@ __all__ = [
     "set_blueprint",
     "set_enemies",
     "set_equivalent",
+    "set_seb",
     "start",
     "start_study",
     "submit",

@@ -1,9 +1,8 @@
 """What an invigilator does while others sit: stop and start the clock, give time, say something, write an incident down."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from lms import policy
 from lms.assessments import queries, rules
@@ -53,36 +52,86 @@ def resume(sitting: Sitting, *, by: Actor, at: datetime) -> Sitting:
 def extend_all(test: Test, *, minutes: int, reason: str, by: Actor, at: datetime) -> int:
     """Give everybody who sits the test now more time; how many that were."""
     policy.require(by, Permission.SITTING_SUPERVISE, test, see=Permission.TEST_READ)
-    rules.require_extension(minutes, reason)
-    return len([extend(one, minutes=minutes, reason=reason, by=by, at=at) for one in _running(test, at)])
+    ms = rules.require_extension(minutes, reason)
+    return _for_all(test, "extend", ms=ms, reason=reason.strip()[:200], by=by, at=at)
 
 
 def pause_all(test: Test, *, reason: str, by: Actor, at: datetime) -> int:
     """Stop the clock of everybody who sits the test now; how many that were."""
     policy.require(by, Permission.SITTING_SUPERVISE, test, see=Permission.TEST_READ)
-    rules.require_reason(reason)
-    return len([pause(one, reason=reason, by=by, at=at) for one in _running(test, at)])
+    return _for_all(test, "pause", reason=rules.require_reason(reason), by=by, at=at)
 
 
 def resume_all(test: Test, *, by: Actor, at: datetime) -> int:
     """Let the clock of everybody who sits the test now run on; how many that were."""
     policy.require(by, Permission.SITTING_SUPERVISE, test, see=Permission.TEST_READ)
-    return len([resume(one, by=by, at=at) for one in _running(test, at)])
+    return _for_all(test, "resume", by=by, at=at)
 
 
-def _running(test: Test, at: datetime) -> Sequence[Sitting]:
-    found = [db.session.get_one(Sitting, number) for number in queries.running(test, at)]
-    for sitting in found:
-        sitting.test = test
-    return found
+def _for_all(test: Test, kind: str, *, ms: int = 0, reason: str = "", by: Actor, at: datetime) -> int:
+    """The same tick for everybody who sits: one moment for all, and a few statements however many they are.
+
+    A clock that stands (or runs) already stays as it is. The trail has one line; the clock events say whom it reached.
+    """
+    locked_ids = db.session.scalars(
+        select(Sitting.id)
+        .where(Sitting.test_id == test.id, Sitting.state == rules.SittingState.IN_PROGRESS)
+        .order_by(Sitting.id)
+        .with_for_update()
+    ).all()
+    ticks = queries.clock_events(locked_ids)
+    stands = {
+        number: rules.reckon(ticks[number], duration_s=test.duration_s, closes_at=test.closes_at, at=at)
+        for number in locked_ids
+    }
+    running = [
+        number
+        for number in locked_ids
+        if not rules.is_expired(rules.SittingState.IN_PROGRESS, stands[number].ends_at, at)
+    ]
+    unmoved = {
+        number
+        for number in running
+        if (kind != "extend" and (stands[number].paused_since is None) == (kind == "resume"))
+        or _was_just_done(ticks[number][-1], kind, ms, reason, by, at)
+    }
+    rows = [
+        {
+            "sitting_id": number,
+            "kind": kind,
+            "ms": ms,
+            "reason": reason,
+            "account_id": by.account_id,
+            "at": at,
+        }
+        for number in running
+        if number not in unmoved
+    ]
+    if rows:
+        db.session.execute(insert(ClockEvent), rows)
+        audit.record(
+            f"assessments.test.{kind}",
+            scope=f"programme:{test.programme_id}",
+            at=at,
+            account_id=by.account_id,
+            subject=f"test:{test.public_id}",
+            sittings=len(rows),
+            ms=ms,
+        )
+    return len(running)
+
+
+def _was_just_done(last: ClockEvent, kind: str, ms: int, reason: str, by: Actor, at: datetime) -> bool:
+    """Whether the same person did just that a moment ago."""
+    return (last.kind, last.ms, last.reason, last.account_id) == (kind, ms, reason, by.account_id) and (
+        at - last.at < DOUBLE_CLICK
+    )
 
 
 def _tick(sitting: Sitting, kind: str, *, ms: int = 0, reason: str = "", by: Actor, at: datetime) -> None:
     """Write a clock event down, unless the same person did just that a moment ago."""
     last = queries.clock_events([sitting.id])[sitting.id][-1]
-    if (last.kind, last.ms, last.reason, last.account_id) == (kind, ms, reason, by.account_id) and (
-        at - last.at < DOUBLE_CLICK
-    ):
+    if _was_just_done(last, kind, ms, reason, by, at):
         return
     db.session.add(
         ClockEvent(sitting_id=sitting.id, kind=kind, ms=ms, reason=reason, account_id=by.account_id, at=at)

@@ -5,6 +5,7 @@ from lms.assessments.views import (
     bank,
     cards,
     cuts,
+    drilling,
     importing,
     invigilating,
     making,
@@ -12,6 +13,7 @@ from lms.assessments.views import (
     questions,
     receipts,
     regrading,
+    seb,
     statistics,
     tests,
 )
@@ -23,6 +25,7 @@ __all__ = [
     "bp",
     "cards",
     "cuts",
+    "drilling",
     "importing",
     "invigilating",
     "making",
@@ -30,6 +33,7 @@ __all__ = [
     "questions",
     "receipts",
     "regrading",
+    "seb",
     "statistics",
     "tests",
 ]

@@ -62,11 +62,13 @@ def _test_page(test: Test, by: Actor, at: datetime, form: StartForm) -> Response
             test=test,
             form=form,
             is_candidate=allows(by, Permission.SITTING_START, test),
+            is_barred=api.is_barred(test),
             manages=allows(by, Permission.TEST_MANAGE, test),
             supervises=allows(by, Permission.SITTING_SUPERVISE, test)
             and test.state == rules.TestState.PUBLISHED,
             reads_statistics=allows(by, Permission.STATISTICS_READ, test),
             decides=allows(by, Permission.APPROVE, test),
+            drills=allows(by, Permission.DRILL_RUN, test),
             tab="tests",
         ),
         form.status,
@@ -79,14 +81,25 @@ def start(public_id: str) -> ResponseReturnValue:
     """Begin an attempt (or come back to the one that runs); this browser may write in it."""
     by, at = actor(), clock.now()
     found = queries.test(public_id, by)
+    if api.is_barred(found):
+        return _needs_seb(found)
     form = StartForm.of_request()
     if not form.run(lambda: services.start(found, client_uuid=form.client_uuid.data, by=by, at=at)):
         return _test_page(queries.test(public_id, by), by, at, form)
     sitting: Sitting = form.result
     response = make_response(redirect(f"/sittings/{sitting.public_id}", 303))
     if sitting.client_uuid == form.client_uuid.data and sitting.writer_epoch == 1:
-        api.give_pass(response, sitting, epoch=1, at=at)
+        api.give_pass(response, sitting, found, epoch=1, at=at)
     return response
+
+
+def _needs_seb(test: Test) -> ResponseReturnValue:
+    """For whoever comes to a paper without the Safe Exam Browser that it asks for."""
+    return render_template("assessments/seb_needed.html", test=test, tab="tests"), 403
+
+
+def _own_sitting(public_id: str, by: Actor) -> Sitting:
+    return queries.sitting(public_id, by, permission=Permission.SITTING_ANSWER)
 
 
 # ---------------------------------------------------------------- sitting
@@ -97,7 +110,9 @@ def start(public_id: str) -> ResponseReturnValue:
 def sitting(public_id: str) -> ResponseReturnValue:
     """The whole paper on one page, as it stands; a sitting that is over leads to its result."""
     by, at = actor(), clock.now()
-    found = queries.sitting(public_id, by, permission=Permission.SITTING_ANSWER)
+    found = _own_sitting(public_id, by)
+    if api.is_barred(found.test):
+        return _needs_seb(found.test)
     reckoning = queries.reckoning(found, at)
     ends_at = reckoning.ends_at
     if rules.state_at(found.state, ends_at, at) != rules.SittingState.IN_PROGRESS:
@@ -127,7 +142,9 @@ def sitting(public_id: str) -> ResponseReturnValue:
 def paused(public_id: str) -> ResponseReturnValue:
     """What covers the paper while the clock stands; leads back to the paper once it runs. Scripts ask for the changing part."""
     by, at = actor(), clock.now()
-    found = queries.sitting(public_id, by, permission=Permission.SITTING_ANSWER)
+    found = _own_sitting(public_id, by)
+    if api.is_barred(found.test):
+        return _needs_seb(found.test)
     reckoning = queries.reckoning(found, at)
     if reckoning.paused_since is None or found.state != rules.SittingState.IN_PROGRESS:
         return redirect(f"/sittings/{public_id}", 303)
@@ -147,7 +164,9 @@ def paused(public_id: str) -> ResponseReturnValue:
 def next_ask(public_id: str, slot: int) -> ResponseReturnValue:
     """A later ask of a serial case, once the one before is locked: a piece of the page. Until then it does not exist."""
     by, at = actor(), clock.now()
-    found = queries.sitting(public_id, by, permission=Permission.SITTING_ANSWER)
+    found = _own_sitting(public_id, by)
+    if api.is_barred(found.test):
+        return _needs_seb(found.test)
     stands = queries.standing(found.id)
     item = next(
         (one for one in queries.paper(found.form, found.seed, locked=stands.locked) if one.slot == slot), None
@@ -186,7 +205,9 @@ def submit(public_id: str) -> ResponseReturnValue:
 
 def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
     by, at = actor(), clock.now()
-    found = queries.sitting(public_id, by, permission=Permission.SITTING_ANSWER)
+    found = _own_sitting(public_id, by)
+    if api.is_barred(found.test):
+        return _needs_seb(found.test)
     paper = rules.paper_of(
         found.form.slots, {key: (row.type, row.body) for key, row in queries.form_items(found.form).items()}
     )
@@ -209,7 +230,7 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
             )
             return redirect(f"/sittings/{public_id}", 303)
     if hands_in and not (ack and _is_elsewhere(ack)):
-        found = queries.sitting(public_id, by, permission=Permission.SITTING_ANSWER)
+        found = _own_sitting(public_id, by)
         with transaction():
             services.submit(found, by=by, at=at)
         return redirect(f"/sittings/{public_id}/result", 303)
@@ -245,11 +266,13 @@ def _say_saved(ack: Ack, count: int, at: datetime) -> None:
 def take_over(public_id: str) -> ResponseReturnValue:
     """Write on this device from now on; the other one can then only read."""
     by, at = actor(), clock.now()
-    found = queries.sitting(public_id, by, permission=Permission.SITTING_ANSWER)
+    found = _own_sitting(public_id, by)
+    if api.is_barred(found.test):
+        return _needs_seb(found.test)
     with transaction():
         found = services.take_over(found, by=by, at=at)
     response = make_response(redirect(f"/sittings/{public_id}", 303))
-    api.give_pass(response, found, epoch=found.writer_epoch, at=at)
+    api.give_pass(response, found, found.test, epoch=found.writer_epoch, at=at)
     return response
 
 
