@@ -140,6 +140,7 @@ def build(app: Flask, *, at: datetime) -> bool:
             cohort, people = _programme(at)
             frameworks = logbooks.add_sample_frameworks(at - timedelta(days=70))
             assessments.add_sample_test(cohort, at=at - timedelta(days=7))
+            assessments.add_sample_practice(cohort.programme, at=at - timedelta(days=7))
             _course(cohort, lectures, at=at)
             _logbooks(cohort, people, frameworks, at=at)
     return True
@@ -485,7 +486,7 @@ def _pass_test(by: Actor, cohort: Cohort, *, at: datetime) -> None:
         if "form" in sitting.__dict__
         else assessments_queries.form_of(sitting.test_id).slots
     )
-    keys = {row.question_version_id: row.key["right"] for row in db.session.scalars(select(KeyRevision))}
+    keys = {row.question_version_id: row.key.get("right") for row in db.session.scalars(select(KeyRevision))}
     writer = Writer(db.engine)
     ops = [
         assessments_rules.Op(

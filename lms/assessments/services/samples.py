@@ -1,4 +1,4 @@
-"""The sample test of the sample curriculum."""
+"""The sample test and the sample practice bank of the sample curriculum."""
 
 import json
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from sqlalchemy.orm import joinedload
 from lms.assessments import rules
 from lms.assessments.models import ItemBank, Question, QuestionVersion, Test
 from lms.assessments.services.authoring import make_test, publish
-from lms.assessments.services.bank import create_bank
+from lms.assessments.services.bank import Facts, create_bank
 from lms.assessments.services.questions import add_question
 from lms.core.db import db
 from lms.policy import Actor
-from lms.programmes.models import Cohort
+from lms.programmes.models import Cohort, Programme
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "tests"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 def add_sample_test(
@@ -34,7 +34,7 @@ def add_sample_test(
 
     Opens at ``at`` and stays open for sixty days unless told otherwise. Its items are marked as not reviewed.
     """
-    content = json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+    content = json.loads((SAMPLES / "tests" / f"{name}.json").read_text("utf-8"))
     title_zh, title_en = content["title"]["zh"], content["title"]["en"]
     known = db.session.scalar(
         select(Test)
@@ -104,3 +104,54 @@ def _sample_question(
         at=at,
         by=by,
     )
+
+
+def add_sample_practice(
+    programme: Programme, *, at: datetime, by: Actor | None = None, name: str = "first-hour"
+) -> ItemBank:
+    """A practice bank with a few questions by topic, in use at once and marked as not reviewed; twice is once."""
+    content = json.loads((SAMPLES / "practice" / f"{name}.json").read_text("utf-8"))
+    titles = content["bank"]
+    known = db.session.scalar(
+        select(ItemBank).where(
+            ItemBank.programme_id == programme.id,
+            ItemBank.title_en == titles["en"],
+            ItemBank.purpose == rules.Purpose.PRACTICE,
+        )
+    )
+    if known is not None:
+        return known
+    bank = create_bank(
+        programme, purpose=rules.Purpose.PRACTICE, title_zh=titles["zh"], title_en=titles["en"], at=at, by=by
+    )
+    for item in content["items"]:
+        body, key = _asked(item)
+        add_question(
+            bank,
+            code=item["code"],
+            kind=item["type"],
+            body=body,
+            key=key,
+            rationale=item["rationale"],
+            source=item["source"],
+            is_sample=True,
+            facts=Facts(topic=item["topic"]),
+            at=at,
+            by=by,
+        )
+    return bank
+
+
+TRUE_FALSE = [
+    {"id": "true", "zh": "对", "en": "True", "fixed": True},
+    {"id": "false", "zh": "错", "en": "False", "fixed": True},
+]
+
+
+def _asked(item: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Body and key of a sample question, from its short form in the file."""
+    if item["type"] == "NUM":
+        body = {"stem": item["stem"], "units": item["units"]}
+        return body, {"value": item["value"], "tolerance": "0", "unit": item["unit"]}
+    options = TRUE_FALSE if item["type"] == "TF" else item["options"]
+    return {"stem": item["stem"], "options": options}, {"right": item["right"]}
