@@ -341,11 +341,18 @@ def test_a_backup_that_is_killed_leaves_no_half_copy(app, cast, settings, tmp_pa
     for number in range(30):
         storage().put("items", os.urandom(2_000_000) + bytes([number]))
     db.session.remove()
-    process = subprocess.Popen([sys.executable, "-m", "lms.cli", "backup", "--to", str(tmp_path / "copies")])
-    while not list((tmp_path / "copies").glob("objects/??/*")):
-        assert process.poll() is None, "it was over before it could be killed"
-    process.kill()
-    process.wait()
+    for _try in range(10):  # a busy machine may let it come to its end first; then once more
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lms.cli", "backup", "--to", str(tmp_path / "copies")]
+        )
+        while process.poll() is None and not list((tmp_path / "copies").glob("objects/??/*")):
+            pass
+        process.kill()
+        process.wait()
+        if not backup.snapshots(tmp_path / "copies"):
+            break
+        shutil.rmtree(tmp_path / "copies")
+    assert list((tmp_path / "copies").glob("objects/??/*"))  # killed in the middle
     assert backup.snapshots(tmp_path / "copies") == []
     assert cli.main(["backup", "--to", str(tmp_path / "copies")]) == 0
     assert checked(backup.opened(tmp_path / "copies"), settings) == []
