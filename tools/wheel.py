@@ -100,6 +100,7 @@ def serve(lms: Path, folder: Path, clean: dict[str, str]) -> None:
         "LMS_KEYS_PASSPHRASE": secrets.token_urlsafe(24),
         "LMS_DATA_DIR": str(folder / "data"),
         "LMS_BASE_URL": site,
+        "LMS_ORGANISATION": "儿童医院",
     }
     made = subprocess.run(
         [lms, "init", "--name", "陈静", "--login", "chen@example.org"],
