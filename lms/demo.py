@@ -477,9 +477,10 @@ def _watch_all(by: Actor, cohort: Cohort, *, at: datetime) -> None:
 def _pass_test(by: Actor, cohort: Cohort, *, at: datetime) -> None:
     """Sit the test and answer every item but one correctly, through the answer writer."""
     test_id = db.session.scalars(select(Test.public_id).where(Test.cohort_id == cohort.id)).one()
+    began = at - timedelta(minutes=6)
     with transaction():
         sitting = assessments.start(
-            assessments_queries.test(test_id, by), client_uuid=ids.token(), by=by, at=at
+            assessments_queries.test(test_id, by), client_uuid=ids.token(), by=by, at=began
         )
     slots = (
         sitting.form.slots
@@ -498,11 +499,9 @@ def _pass_test(by: Actor, cohort: Cohort, *, at: datetime) -> None:
         )
         for number, slot in enumerate(slots[1:], start=1)
     ]
-    writer.save(sitting.id, ops, epoch=sitting.writer_epoch, at=at)
+    writer.save(sitting.id, ops, epoch=sitting.writer_epoch, at=began)
     with transaction():
-        assessments.submit(
-            assessments_queries.sitting(sitting.public_id, by), by=by, at=at + timedelta(minutes=6)
-        )
+        assessments.submit(assessments_queries.sitting(sitting.public_id, by), by=by, at=at)
 
 
 # The command
