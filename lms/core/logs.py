@@ -5,10 +5,15 @@ SQL parameters stay out by the engine's ``hide_parameters``. An error that a per
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 
 QUIET = ("pyhanko", "fontTools", "weasyprint", "huey")
 """Libraries whose warnings say nothing to whoever keeps the machine."""
+
+
+_DETAIL = re.compile(r"DETAIL:.*?(?=\n\[SQL|\n\n|\Z)", re.DOTALL)
+"""Where PostgreSQL repeats the row that it refused, with everything that a person typed."""
 
 
 class JsonLines(logging.Formatter):
@@ -25,7 +30,7 @@ class JsonLines(logging.Formatter):
         if number := getattr(record, "number", ""):
             line["number"] = number
         if record.exc_info:
-            line["trouble"] = self.formatException(record.exc_info)
+            line["trouble"] = _DETAIL.sub("DETAIL hidden", self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 

@@ -136,7 +136,7 @@ def _join_database_errors(app: Flask) -> None:
     @app.errorhandler(IntegrityError)
     def _integrity(error: IntegrityError) -> tuple[str | Response, int]:
         # Two clicks at once: the second meets the unique key. The page after a reload shows the first one's result.
-        log.info("constraint: %s", error.orig)
+        log.info("constraint: %s", type(error.orig).__name__)
         db.session.rollback()
         text = _("This was just done, perhaps by a second click. Reload the page to see it.")
         return problem(409, "conflict", text) if wants_json() else _page(409, _("Already done"), text)
@@ -144,7 +144,7 @@ def _join_database_errors(app: Flask) -> None:
     @app.errorhandler(DataError)
     def _unfit(error: DataError) -> tuple[str | Response, int]:
         # A zero byte, a number beyond all columns: nothing that a page of ours sends; PostgreSQL says no.
-        log.info("unfit data: %s", error.orig)
+        log.info("unfit data: %s", type(error.orig).__name__)
         return _answer(400, "unfit_data")
 
     @app.errorhandler(OperationalError)

@@ -6,6 +6,7 @@ Revises: 0008
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = '0009'
 down_revision = '0008'
@@ -81,7 +82,7 @@ def upgrade() -> None:
         sa.Column('enrolment_id', sa.Integer(), nullable=False),
         sa.Column('trainee_person_id', sa.Integer(), nullable=False),
         sa.Column('topic', sa.String(length=120), nullable=False),
-        sa.Column('questions', sa.JSON(), nullable=False),
+        sa.Column('questions', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column('with_certainty', sa.Boolean(), nullable=False),
         sa.Column('client_uuid', sa.String(length=64), nullable=False),
         sa.Column('begun_at', sa.DateTime(timezone=True), nullable=False),
@@ -117,7 +118,7 @@ def upgrade() -> None:
         sa.Column('trainee_person_id', sa.Integer(), nullable=False),
         sa.Column('version_id', sa.Integer(), nullable=False),
         sa.Column('key_revision_id', sa.Integer(), nullable=False),
-        sa.Column('responses', sa.JSON(), nullable=False),
+        sa.Column('responses', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column('score', sa.String(length=40), nullable=False),
         sa.Column('maximum', sa.String(length=40), nullable=False),
         sa.Column('certainty', sa.Integer(), nullable=True),
@@ -166,7 +167,7 @@ def upgrade() -> None:
         sa.Column('answer_id', sa.Integer(), nullable=True),
         sa.Column('rating', sa.Integer(), nullable=True),
         sa.Column('undoes_id', sa.Integer(), nullable=True),
-        sa.Column('state', sa.JSON(), nullable=False),
+        sa.Column('state', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
         sa.Column('at', sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint('rating IN (1, 2, 3, 4)', name=op.f('ck_card_review_rating')),

@@ -6,6 +6,7 @@ Revises: 0009
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = '0010'
 down_revision = '0009'
@@ -63,14 +64,14 @@ def upgrade() -> None:
     op.create_index(op.f('ix_exam_drill_test_id'), 'exam_drill', ['test_id'])
     op.create_table('exam_drill_result',
         sa.Column('drill_id', sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column('figures', sa.JSON(), nullable=False),
+        sa.Column('figures', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column('at', sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(['drill_id'], ['exam_drill.id'], name=op.f('fk_exam_drill_result_drill_id_exam_drill')),
         sa.PrimaryKeyConstraint('drill_id', name=op.f('pk_exam_drill_result')),
     )
     for table in APPEND_ONLY:
         guard(table)
-    op.add_column('test', sa.Column('seb', sa.JSON(), nullable=True))
+    op.add_column('test', sa.Column('seb', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True))
 
 
 def unguard(table: str) -> None:
