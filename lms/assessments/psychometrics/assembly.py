@@ -41,6 +41,8 @@ INFORMATION_TOLERANCE = 0.02
 """Of the information that a form has in the mean."""
 
 TIME_LIMIT_S = 10.0
+_SOLVE_ERROR = 4
+"""SciPy's status for what is neither solved nor infeasible, unbounded or out of time."""
 
 _CLOSENESS = 1000.0
 """Weight of one tolerance of difference; chance, which decides between equals, weighs 1 in all."""
@@ -345,13 +347,19 @@ class _Program:
         rows, columns, factors = zip(*self._entries, strict=True)
         matrix = coo_array((factors, (rows, columns)), shape=(len(self._bounds), len(costs))).tocsc()
         low, high = zip(*self._bounds, strict=True)
-        result = milp(
-            costs,
-            integrality=whole,
-            bounds=Bounds(lows, highs),
-            constraints=LinearConstraint(matrix, low, high),
-            options={"time_limit": time_limit_s, "mip_rel_gap": gap},
-        )
+        for presolve in (
+            True,
+            False,
+        ):  # HiGHS ends some small programs with "Solve error" only when it presolves them
+            result = milp(
+                costs,
+                integrality=whole,
+                bounds=Bounds(lows, highs),
+                constraints=LinearConstraint(matrix, low, high),
+                options={"time_limit": time_limit_s, "mip_rel_gap": gap, "presolve": presolve},
+            )
+            if result.status != _SOLVE_ERROR:
+                break
         return None if result.x is None else (result.x.tolist(), result.status == 0)
 
 

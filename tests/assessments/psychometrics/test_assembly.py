@@ -419,3 +419,9 @@ def test_without_time_nothing_is_claimed_to_be_proven():
         assert not found.is_best
     else:
         assert not found.is_proven
+
+
+def test_a_program_that_the_solver_gives_up_with_its_presolving_is_solved_without():
+    blueprint = Blueprint((Cell(1, per=Per.ITEM), Cell(2, marks=2, per=Per.ASK)))
+    items = [PoolItem(0, topic="a", asks=2), PoolItem(1, topic="a", marks=2), PoolItem(2, topic="a")]
+    outcome(draw(blueprint, items, seed=b""), blueprint, items, forms=1, overlap="any")
