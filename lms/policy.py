@@ -68,6 +68,11 @@ class Actor:
         """Whether the actor holds one of ``roles`` today in any scope."""
         return any(role in roles for role, _scope in self.grants)
 
+    @property
+    def is_staff(self) -> bool:
+        """Whether the actor holds any role but that of a learner."""
+        return any(role not in {Role.APPLICANT, Role.TRAINEE} for role, _scope in self.grants)
+
     def scope_ids(self, kind: str, *roles: Role) -> set[int] | None:
         """Ids of the scopes of ``kind`` where the actor holds one of ``roles``; None means all (a site-wide role)."""
         found: set[int] = set()

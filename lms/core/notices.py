@@ -61,6 +61,8 @@ class Kind:
     """Whether the site's webhooks are told that it happened: by the label, never by values or names."""
     must_mail: bool = False
     """A letter whatever the person prefers: their account's safety depends on it."""
+    for_staff: bool = False
+    """Never sent to a trainee, who is not asked about it."""
 
     def __post_init__(self) -> None:
         """Join the registry; one code means one kind."""
@@ -358,10 +360,8 @@ class Page:
 def page_of(account_id: int, *, before: int | None = None, size: int = 20, unread_only: bool = False) -> Page:
     """Notices of the account, newest first."""
     query = select(Notice).where(Notice.account_id == account_id).order_by(Notice.id.desc()).limit(size + 1)
-    if before is not None:
-        query = query.where(Notice.id < before)
-    if unread_only:
-        query = query.where(Notice.read_at.is_(None))
+    query = query if before is None else query.where(Notice.id < before)
+    query = query.where(Notice.read_at.is_(None)) if unread_only else query
     found = db.session.scalars(query).all()
     return Page(found[:size], found[size - 1].id if len(found) > size else None)
 
@@ -375,8 +375,8 @@ class Preference:
     by_webhook: bool
 
 
-def preferences_of(account_id: int) -> list[Preference]:
-    """Every kind with what the person chose, or the kind's defaults."""
+def preferences_of(account_id: int, *, is_staff: bool) -> list[Preference]:
+    """Every kind that may reach the person, with what they chose or the kind's defaults."""
     rows = db.session.scalars(select(NoticePreference).where(NoticePreference.account_id == account_id))
     chosen = {row.kind: row for row in rows}
     return [
@@ -386,6 +386,7 @@ def preferences_of(account_id: int) -> list[Preference]:
             chosen[code].by_webhook if code in chosen else kind.by_webhook,
         )
         for code, kind in sorted(KINDS.items())
+        if is_staff or not kind.for_staff
     ]
 
 

@@ -32,6 +32,7 @@ SUBMITTED = notices.Kind(
     lazy("Done on %(day)s. Open the entry, read it, and sign it or return it with a word."),
     label=lazy("A trainee asks for your signature"),
     by_webhook=True,
+    for_staff=True,
 )
 RETURNED = notices.Kind(
     "logbooks.entry_returned",

@@ -204,11 +204,15 @@ def test_a_person_chooses_which_notices_come_by_mail(bare_app, browser, cast):
     assert "Test notices" in client.get("/account").text
     client.post("/account/notices", data={})
     with bare_app.app_context():
-        chosen = {one.kind.code: one for one in notices.preferences_of(cast.trainee.account_id)}
+        chosen = {
+            one.kind.code: one for one in notices.preferences_of(cast.trainee.account_id, is_staff=False)
+        }
         assert not chosen[TOLD.code].by_mail
     client.post("/account/notices", data={f"mail:{TOLD.code}": "on"})
     with bare_app.app_context():
-        chosen = {one.kind.code: one for one in notices.preferences_of(cast.trainee.account_id)}
+        chosen = {
+            one.kind.code: one for one in notices.preferences_of(cast.trainee.account_id, is_staff=False)
+        }
         assert chosen[TOLD.code].by_mail
 
 
@@ -291,3 +295,10 @@ def test_who_reads_in_english_and_asks_for_xinjiang_time_goes_on_in_english(cast
     )
     assert chosen
     assert 'value="en"' in chosen[0]
+
+
+def test_a_trainee_is_not_asked_about_notices_for_staff(browser, cast):
+    asked = {who: browser(who).get("/account").text for who in (cast.trainee, cast.mentor)}
+    assert "mail:logbooks.entry_submitted" in asked[cast.mentor]
+    assert "mail:logbooks.entry_submitted" not in asked[cast.trainee]
+    assert "mail:logbooks.entry_returned" in asked[cast.trainee]

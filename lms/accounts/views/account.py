@@ -45,7 +45,7 @@ def _account_page(**failed: Form) -> ResponseReturnValue:
         passkeys=queries.passkeys_of(by.account_id),
         passkeys_possible=passkeys.possible(site.settings().base_url),
         confirmation=confirmation(at),
-        kinds=notices.preferences_of(by.account_id),
+        kinds=notices.preferences_of(by.account_id, is_staff=by.is_staff),
     ), (422 if failed else 200)
 
 
@@ -234,7 +234,7 @@ def remove_passkey(public_id: str) -> ResponseReturnValue:
 def choose_notices() -> ResponseReturnValue:
     """Keep which notices also come by mail."""
     with transaction():
-        for preference in notices.preferences_of(actor().account_id):
+        for preference in notices.preferences_of(actor().account_id, is_staff=actor().is_staff):
             code = preference.kind.code
             notices.prefer(
                 actor().account_id,

@@ -33,6 +33,7 @@ from lms.assessments.rules.items import (
     require_item,
     share,
     trap_of,
+    why_refused,
     written,
 )
 from lms.assessments.rules.items.sheet import WITHOUT_FORM, field_at, fields_of, is_same_wording
@@ -172,6 +173,7 @@ __all__ = [
     "sub_seed",
     "texts_of",
     "trap_of",
+    "why_refused",
     "window",
     "words_of",
     "written",

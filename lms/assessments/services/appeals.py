@@ -20,6 +20,7 @@ MADE = notices.Kind(
     code="assessments.appeal_made",
     title=lazy("An appeal waits for your answer: %(test)s"),
     label=lazy("An appeal waits for your answer"),
+    for_staff=True,
 )
 ANSWERED = notices.Kind(
     code="assessments.appeal_answered",

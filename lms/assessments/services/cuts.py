@@ -27,6 +27,7 @@ PROPOSED = notices.Kind(
     lazy("A pass mark waits for your decision: %(test)s"),
     lazy("%(percent)s per cent was proposed. Read the reason, then agree or send it back."),
     label=lazy("A pass mark waits for your decision"),
+    for_staff=True,
 )
 INVITED = notices.Kind(
     "assessments.judge_invited",
@@ -35,6 +36,7 @@ INVITED = notices.Kind(
         "Say of each question how many of a hundred trainees who just pass would answer it right. Keep the questions to yourself."
     ),
     label=lazy("You are asked to judge a test"),
+    for_staff=True,
 )
 SECOND = notices.Kind(
     "assessments.judge_second_round",
@@ -43,6 +45,7 @@ SECOND = notices.Kind(
         "You see now how far the judges lie apart. Think again about each question; you need not change anything."
     ),
     label=lazy("The second round of judging has begun"),
+    for_staff=True,
 )
 
 

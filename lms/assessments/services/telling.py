@@ -21,11 +21,13 @@ REVIEW_WAITS = notices.Kind(
     code="assessments.review_waits",
     title=lazy("Questions wait for your review: %(bank)s"),
     label=lazy("Questions wait for your review"),
+    for_staff=True,
 )
 KEY_WAITS = notices.Kind(
     code="assessments.key_waits",
     title=lazy("The corrected key of question %(code)s waits for your decision"),
     label=lazy("A corrected key waits for your decision"),
+    for_staff=True,
 )
 
 

@@ -1,7 +1,10 @@
 """Tests of a trainee, the sitting, the result, and the examiner's desk."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import flash, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -21,6 +24,15 @@ from lms.web import files, filters
 from lms.web.forms import Form
 from lms.web.guard import actor, members, reads_first, staff
 from lms.web.paging import PER_PAGE, Page, page_number
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An answer of a plain page that could not be read, as it was given, with what to do about it."""
+
+    given: Mapping[str, Any]
+    why: str
+
 
 # ---------------------------------------------------------------- tests
 
@@ -117,11 +129,17 @@ def sitting(public_id: str) -> ResponseReturnValue:
     ends_at = reckoning.ends_at
     if rules.state_at(found.state, ends_at, at) != rules.SittingState.IN_PROGRESS:
         return redirect(f"/sittings/{public_id}/result", 303)
-    messages = queries.notes(found.test_id, found, kind="message")
     if reckoning.paused_since is not None:
         return redirect(f"/sittings/{public_id}/paused", 303)
+    return _paper_page(found, at, {})
+
+
+def _paper_page(found: Sitting, at: datetime, refused: Mapping[int, Refused]) -> ResponseReturnValue:
+    """The paper with what stands; ``refused``: answers of a plain page that could not be read, shown as they were given."""
+    reckoning = queries.reckoning(found, at)
+    messages = queries.notes(found.test_id, found, kind="message")
     stands = queries.standing(found.id)
-    return render_template(
+    page = render_template(
         "assessments/sitting.html",
         sitting=found,
         reckoning=reckoning,
@@ -131,10 +149,13 @@ def sitting(public_id: str) -> ResponseReturnValue:
         numbers=queries.numbers(found.form, found.seed),
         total=len(found.form.slots),
         stands=stands,
-        remaining_ms=rules.remaining_ms(ends_at, at),
+        answers={**stands.answers, **{slot: one.given for slot, one in refused.items()}},
+        refused={slot: one.why for slot, one in refused.items()},
+        remaining_ms=rules.remaining_ms(reckoning.ends_at, at),
         writable=api.is_writer(found, at),
         tab="tests",
     )
+    return page, 422 if refused else 200
 
 
 @bp.get("/sittings/<public_id>/paused")
@@ -211,14 +232,9 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
     paper = rules.paper_of(
         found.form.slots, {key: (row.type, row.body) for key, row in queries.form_items(found.form).items()}
     )
-    given = {
-        slot: response
-        for slot, ask in paper.asks.items()
-        if (raw := rules.from_fields(ask, slot, request.form.getlist)) is not None
-        and (response := rules.read_response(ask, raw)) is not None
-    }
+    given, refused = _read(paper)
     act = request.form.get("act", "")
-    locks = next((slot for slot in paper.lockable if act == f"lock-{slot}"), None)
+    locks = next((slot for slot in paper.lockable if act == f"lock-{slot}" and not refused), None)
     ack = None
     if given or locks is not None:
         try:
@@ -229,6 +245,12 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
                 "warning",
             )
             return redirect(f"/sittings/{public_id}", 303)
+    if refused and not (ack and _is_elsewhere(ack)):
+        found = _own_sitting(public_id, by)
+        reckoning = queries.reckoning(found, at)
+        is_open = rules.state_at(found.state, reckoning.ends_at, at) == rules.SittingState.IN_PROGRESS
+        if is_open and reckoning.paused_since is None:
+            return _paper_page(found, at, refused)
     if hands_in and not (ack and _is_elsewhere(ack)):
         found = _own_sitting(public_id, by)
         with transaction():
@@ -237,6 +259,21 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
     if ack:
         _say_saved(ack, len(given), at)
     return redirect(f"/sittings/{public_id}", 303)
+
+
+def _read(paper: rules.Paper) -> tuple[dict[int, dict[str, Any]], dict[int, Refused]]:
+    """The answers that the plain page holds, and those that cannot be read."""
+    given, refused = {}, {}
+    for slot, ask in paper.asks.items():
+        raw = rules.from_fields(ask, slot, request.form.getlist)
+        if raw is None:
+            continue
+        response = rules.read_response(ask, raw)
+        if response is None:
+            refused[slot] = Refused(raw, rules.why_refused(ask))
+        else:
+            given[slot] = response
+    return given, refused
 
 
 def _is_elsewhere(ack: Ack) -> bool:

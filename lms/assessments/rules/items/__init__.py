@@ -4,7 +4,14 @@ from lms.assessments.rules.items.asks import Ask, ask_of, asks
 from lms.assessments.rules.items.formulas import draw, fill
 from lms.assessments.rules.items.model import model_response
 from lms.assessments.rules.items.numbers import written
-from lms.assessments.rules.items.responses import from_fields, is_answered, read_response, share, trap_of
+from lms.assessments.rules.items.responses import (
+    from_fields,
+    is_answered,
+    read_response,
+    share,
+    trap_of,
+    why_refused,
+)
 from lms.assessments.rules.items.shape import Fault
 from lms.assessments.rules.items.types import TYPES, Type
 from lms.assessments.rules.items.validity import faults, gaps, require_item
@@ -27,5 +34,6 @@ __all__ = [
     "require_item",
     "share",
     "trap_of",
+    "why_refused",
     "written",
 ]

@@ -10,6 +10,7 @@ from lms.assessments.rules.items.kinds import KINDS
 from lms.assessments.rules.items.numeric import trap_in
 from lms.assessments.rules.items.pairing import rows_of
 from lms.assessments.rules.items.shape import option_ids
+from lms.core.i18n import _
 
 Json = Mapping[str, Any]
 LONGEST_RESPONSE = 65_536
@@ -68,12 +69,14 @@ def from_fields(ask: Ask, slot: int, values: Callable[[str], list[str]]) -> dict
         return ({"number": number[0], "unit": unit} if unit else {"number": number[0]}) if number else None
     if ask.kind == "order":
         ids = option_ids(body.get("options"))
-        placed = [(place, one) for one in ids if (place := (values(f"{name}-{one}") or [""])[0]).isdigit()]
-        return (
-            {"order": [one for _place, one in sorted(placed, key=lambda pair: int(pair[0][:4]))]}
-            if len(placed) == len(ids)
-            else None
-        )
+        places = {one: sent[0] for one in ids if (sent := values(f"{name}-{one}"))}
+        if not places:
+            return None
+        given = sorted((int(place[:4]), one) for one, place in places.items() if _is_whole(place))
+        order = [one for _place, one in given]
+        # Places that are missing or given twice are no order: they are refused, and shown again as they were.
+        is_order = len({place for place, _one in given}) == len(given)
+        return {"order": order, "places": places} if is_order else {"order": None, "places": places}
     if ask.kind == "pairs":
         rows = rows_of(body)
         if not any(values(f"{name}-{row}") for row in rows):
@@ -85,9 +88,35 @@ def from_fields(ask: Ask, slot: int, values: Callable[[str], list[str]]) -> dict
             return None
         return {
             "points": [
-                [int(x), int(y)]
-                for x, y in zip(across, down, strict=False)
-                if x.isascii() and y.isascii() and x.isdigit() and y.isdigit()
+                [int(one) if _is_whole(one) else one for one in pair]
+                for pair in zip(across, down, strict=False)
+                if any(pair)
             ]
         }
     return None
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 6
+
+
+def why_refused(ask: Ask) -> str:
+    """What a candidate does about an answer that could not be read, by the kind of its ask."""
+    body = ask.body
+    if ask.kind == "multiple":
+        most = body.get("limit") or len(option_ids(body.get("options")))
+        return _("Too many are chosen. Choose at most %(most)s.", most=most)
+    if ask.kind == "order":
+        return _("Give each one its place, and no place twice.")
+    if ask.kind == "pairs":
+        return _("Something is used more often than it may be, or stands beside itself.")
+    if ask.kind == "point":
+        return _("Give both numbers of a place, inside the picture.")
+    if ask.kind == "number":
+        return _("Write a number, such as 12.5; the unit is chosen beside it.")
+    if ask.kind == "slider":
+        low, high, step = (body.get(name) for name in ("low", "high", "step"))
+        return _(
+            "Write a number from %(low)s to %(high)s in steps of %(step)s.", low=low, high=high, step=step
+        )
+    return _("This answer is too long or holds characters that cannot be kept.")
