@@ -197,6 +197,7 @@ def _join_ports() -> None:
         logbooks_queries.tasks,
         assessments_queries.tasks,
         assessments_queries.decisions,
+        assessments_queries.late_decisions,
         assessments_queries.troubles,
         courses_queries.tasks,
         assessments_queries.cards_due,

@@ -117,6 +117,7 @@ class Permission(StrEnum):
     SITTING_READ = "assessments.sitting.read"
     SITTING_ANSWER = "assessments.sitting.answer"
     SITTING_SUPERVISE = "assessments.sitting.supervise"
+    SITTING_ADJUDICATE = "assessments.sitting.adjudicate"
     PRACTICE_ANSWER = "assessments.practice.answer"
     PRACTICE_READ = "assessments.practice.read"
 
@@ -251,6 +252,7 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.SITTING_READ: [[is_trainee], [holds(R.EXAMINER, R.INVIGILATOR)], [_READS]],
     P.SITTING_ANSWER: [[is_trainee]],
     P.SITTING_SUPERVISE: [[holds(R.INVIGILATOR, R.EXAMINER)]],
+    P.SITTING_ADJUDICATE: [[holds(R.INVIGILATOR, R.EXAMINER, R.DIRECTOR)]],
     P.APPEAL_MAKE: [[is_trainee]],
     P.APPEAL_READ: [
         [is_trainee],

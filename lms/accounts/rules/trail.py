@@ -57,6 +57,7 @@ ACTS: dict[str, str] = {
     "assessments.sitting.mark": lazy("marked a sitting"),
     "assessments.sitting.pause": lazy("stopped the clock of a sitting"),
     "assessments.sitting.resume": lazy("let the clock of a sitting run on"),
+    "assessments.sitting.accept_late": lazy("let answers count that had come too late"),
     "assessments.sitting.mark_again": lazy("had the marking of a sitting tried again"),
     "assessments.sitting.start": lazy("began a sitting"),
     "assessments.sitting.submit": lazy("handed in a sitting"),

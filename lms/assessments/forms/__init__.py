@@ -141,6 +141,14 @@ class RegradeForm(Form):
     """Digest of what was shown."""
 
 
+class LateForm(Form):
+    """Which answers that came too late should count, and why."""
+
+    reason = TextAreaField(lazy("What happened"), validators=[Length(max=200)])
+    ticked: frozenset[int] | set[int] = frozenset()
+    """Operations that were ticked."""
+
+
 class WordingForm(Form):
     """A wording with its key; the fields of its type stand in the page under the names of rules.items.sheet."""
 

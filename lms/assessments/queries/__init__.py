@@ -98,6 +98,7 @@ from lms.assessments.queries.drilling import (
     somebody_sits,
 )
 from lms.assessments.queries.facts import TestFacts, passed_of, passed_tests, test_facts, test_facts_of
+from lms.assessments.queries.late import LATE_CODE, LateAnswer, late_answers, late_decisions, late_subject
 from lms.assessments.queries.own import Attempt, OwnTest, own_tests, tasks
 from lms.assessments.queries.papers import (
     Standing,
@@ -171,6 +172,7 @@ __all__ = [
     "BANK_STAFF",
     "DECIDERS",
     "KEY_CODE",
+    "LATE_CODE",
     "LEAST_ANONYMOUS",
     "MAKERS",
     "READERS",
@@ -189,6 +191,7 @@ __all__ = [
     "EventRow",
     "Item",
     "JudgeRow",
+    "LateAnswer",
     "NewGrade",
     "Option",
     "OwnTest",
@@ -260,6 +263,9 @@ __all__ = [
     "key_of",
     "key_words",
     "last_answers",
+    "late_answers",
+    "late_decisions",
+    "late_subject",
     "lecture_of",
     "lectures",
     "makers_banks",

@@ -38,6 +38,7 @@ from lms.assessments.rules.items import (
 )
 from lms.assessments.rules.items.sheet import WITHOUT_FORM, field_at, fields_of, is_same_wording
 from lms.assessments.rules.items.sheet import read as read_sheet
+from lms.assessments.rules.late import LATE_REASONS, acceptable, made_by
 from lms.assessments.rules.marking import (
     CONFIDENCE,
     ENGINE_VERSION,
@@ -56,6 +57,7 @@ from lms.assessments.rules.practice import (
     require_certainty,
 )
 from lms.assessments.rules.sitting import (
+    ACCEPTED_DEVICE,
     FORM_DEVICE,
     GRACE,
     MAX_EXTENSION,
@@ -95,6 +97,7 @@ from lms.assessments.rules.sitting import (
 )
 
 __all__ = [
+    "ACCEPTED_DEVICE",
     "BY_HAND",
     "COGNITIVE",
     "CONFIDENCE",
@@ -102,6 +105,7 @@ __all__ = [
     "FORM_DEVICE",
     "GRACE",
     "ITEM_MOVES",
+    "LATE_REASONS",
     "MAX_EXTENSION",
     "MAX_OPS",
     "PRACTISED",
@@ -125,6 +129,7 @@ __all__ = [
     "Release",
     "SittingState",
     "TestState",
+    "acceptable",
     "accommodated_ms",
     "ask_of",
     "asks",
@@ -147,6 +152,7 @@ __all__ = [
     "is_expired",
     "is_past_due",
     "is_same_wording",
+    "made_by",
     "mark",
     "may_be_used",
     "may_see_keys",

@@ -267,8 +267,11 @@ MAX_OPS = 500
 
 FORM_DEVICE = "form"
 """The device name of answers saved by the plain page; the server numbers them."""
+ACCEPTED_DEVICE = "accepted"
+"""The device name of late answers that two people let count; the server numbers them too."""
 
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_OURS = frozenset({FORM_DEVICE, ACCEPTED_DEVICE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +294,7 @@ def read_op(raw: object, device: str = "") -> Op | None:
     if not isinstance(raw, dict):
         return None
     name, seq = raw.get("device", device), raw.get("seq")
-    if not isinstance(name, str) or not _DEVICE.fullmatch(name) or name == FORM_DEVICE:
+    if not isinstance(name, str) or not _DEVICE.fullmatch(name) or name in _OURS:
         return None
     if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq < 2**31:
         return None

@@ -50,6 +50,7 @@ from lms.assessments.services.invigilating import (
     resume,
     resume_all,
 )
+from lms.assessments.services.late import ACCEPT_LATE, decide_late, propose_late, withdraw_late
 from lms.assessments.services.making import (
     Terms,
     copy_test,
@@ -106,6 +107,7 @@ from lms.assessments.services.statistics import (
 from lms.assessments.services.telling import tell_results
 
 __all__ = [
+    "ACCEPT_LATE",
     "AT_ONCE",
     "CUT",
     "DRILL_JOB",
@@ -138,6 +140,7 @@ __all__ = [
     "create_bank",
     "decide_cut",
     "decide_key",
+    "decide_late",
     "decide_regrade",
     "delete_draft",
     "describe",
@@ -173,6 +176,7 @@ __all__ = [
     "propose",
     "propose_cut",
     "propose_key",
+    "propose_late",
     "propose_regrade",
     "publish",
     "rate",
@@ -206,5 +210,6 @@ __all__ = [
     "undo_review",
     "withdraw_appeal",
     "withdraw_cut",
+    "withdraw_late",
     "withdraw_regrade",
 ]

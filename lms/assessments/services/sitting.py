@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 
 from lms import policy
 from lms.assessments import queries, rules
-from lms.assessments.models import ClockEvent, Grade, KeyRevision, Mark, Sitting, Test
+from lms.assessments.models import ClockEvent, Grade, GradeRun, KeyRevision, Mark, Sitting, Test
 from lms.assessments.rules.papers import form_for
 from lms.assessments.services.receipts import give_receipt, new_receipt
 from lms.core import audit, jobs, ports
@@ -257,6 +257,24 @@ def _mark_now(sitting: Sitting, at: datetime) -> None:
     except Exception:
         log.exception("sitting %s could not be marked at once", sitting.id)
         jobs.enqueue(MARK_JOB, sitting.id)
+
+
+def mark_anew(sitting: Sitting, *, reason: str, at: datetime) -> None:
+    """Mark the answers of a marked sitting (locked) that stand by now, in a run of its own; earlier runs stay as they are."""
+    before = queries.run_of(sitting.test_id)
+    run = GradeRun(
+        test_id=sitting.test_id,
+        n=before.n + 1,
+        keys=dict(before.keys),
+        keys_sha256=before.keys_sha256,
+        engine_version=rules.ENGINE_VERSION,
+        cut_percent=before.cut_percent,
+        reason=reason[:200],
+        created_at=at,
+    )
+    db.session.add(run)
+    db.session.flush()
+    _mark(sitting, at)
 
 
 def _mark(sitting: Sitting, at: datetime) -> None:
