@@ -21,7 +21,7 @@ from lms.certificates import jobs as certificates_jobs
 from lms.certificates import queries as certificates_queries
 from lms.certificates import services as certificates_services
 from lms.certificates import views as certificates_views
-from lms.core import audit, clock, db, i18n, jobs, limits, notices, ports, storage
+from lms.core import audit, clock, db, failed, figures, i18n, jobs, limits, notices, ports, storage
 from lms.courses import jobs as courses_jobs
 from lms.courses import queries as courses_queries
 from lms.courses import services as courses_services
@@ -34,7 +34,7 @@ from lms.programmes import queries as programmes_queries
 from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
 from lms.settings import Settings, load
-from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav
+from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
 
 BODY_LIMIT_BYTES = 4_000_000  # of a form; a door that takes files says so itself (guard.takes)
 """Bytes of one request; larger lectures come in pieces once uploads can be resumed."""
@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     login.init_app(
         app, settings, load_session=lambda token: accounts_queries.actor_of_token(token, at=clock.now())
     )
+    operation.init_app(app)
     headers.init_app(app)
     guard.init_app(app, load_actor=login.load_actor, ask_sign_in=accounts_views.ask_sign_in)
     errors.init_app(app)
@@ -93,12 +94,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     _join_pages(app)
     _join_ports()
     _join_jobs()
+    _join_figures()
     return app
 
 
 def _join_pages(app: Flask) -> None:
     for blueprint in (
         home.bp,
+        operation.bp,
         accounts_views.bp,
         programmes_views.bp,
         courses_views.bp,
@@ -227,6 +230,17 @@ def _join_ports() -> None:
                 person, scope, track=track, at=at, by=by
             ),
         )
+    ]
+
+
+def _join_figures() -> None:
+    """What the operator's page and Prometheus show."""
+    figures.SITE[:] = [
+        failed.figures,
+        courses_queries.figures,
+        assessments_queries.figures,
+        logbooks_queries.figures,
+        certificates_queries.figures,
     ]
 
 

@@ -96,6 +96,7 @@ class Permission(StrEnum):
     AUDIT_READ = "core.audit.read"
     APPROVE = "core.approval.decide"
     WEBHOOK_MANAGE = "core.webhook.manage"
+    SITE_OPERATE = "core.site.operate"
 
     COHORT_READ = "programmes.cohort.read"
     COHORT_MANAGE = "programmes.cohort.manage"
@@ -227,6 +228,7 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.AUDIT_READ: [[holds(R.AUDITOR, R.ADMINISTRATOR, R.DATA_PROTECTION_OFFICER)]],
     P.APPROVE: [[holds(R.DIRECTOR, R.COMMITTEE_CHAIR, R.EXAMINER, R.ADMINISTRATOR)]],
     P.WEBHOOK_MANAGE: [[holds(R.ADMINISTRATOR)]],
+    P.SITE_OPERATE: [[holds(R.ADMINISTRATOR)]],
     P.COHORT_READ: [[_READS], [holds(R.EDUCATOR, R.EDUCATION_OFFICE)]],
     P.COHORT_MANAGE: [[_RUNS]],
     P.ENROLMENT_READ: [[is_trainee], [is_mentor], [_READS]],

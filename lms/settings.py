@@ -47,6 +47,8 @@ class Settings:
     secure_cookies: bool
     organisation: str
     """Name of the training hospital on signing certificates."""
+    metrics_token: str = ""
+    """What Prometheus shows to read ``/metrics``; empty: that address does not exist."""
 
     @property
     def is_production(self) -> bool:
@@ -77,6 +79,7 @@ NAMES = (
     "X_ACCEL_PREFIX",
     "SECURE_COOKIES",
     "ORGANISATION",
+    "METRICS_TOKEN",
 )
 
 
@@ -142,6 +145,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         x_accel_prefix=given.get("x_accel_prefix", ""),
         secure_cookies=_yes(given.get("secure_cookies", "1" if base_url.startswith("https://") else "0")),
         organisation=given.get("organisation", DEMO_ORGANISATION),
+        metrics_token=given.get("metrics_token", ""),
     )
 
 

@@ -6,7 +6,7 @@ from lms.accounts import queries, services
 from lms.accounts.models import LinkMail
 from lms.core import clock, jobs, mail, site
 from lms.core.db import db, transaction
-from lms.core.i18n import _, speaking
+from lms.core.i18n import _, lazy, speaking
 from lms.core.notices import Address
 
 
@@ -81,6 +81,9 @@ def register() -> None:
             ready=lambda: LinkMail.state == "waiting",
             run=send_link,
             gave_up=_gave_up,
+            label=lazy("Send a link to set a password"),
+            failed=lambda: LinkMail.state == "failed",
+            again={"state": "waiting"},
             max_attempts=24,
         )
     )

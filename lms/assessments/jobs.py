@@ -16,6 +16,7 @@ from lms.assessments.models import ExamDrill, GradeRun, Sitting, TestStatistics
 from lms.assessments.rules.readiness import STEPS
 from lms.core import clock, site
 from lms.core.db import db, transaction
+from lms.core.i18n import lazy
 from lms.core.jobs import EVERY, GiveUp, Job, Lease
 from lms.core.jobs import register as register_job
 from lms.settings import NAMES, Settings
@@ -37,6 +38,9 @@ def register() -> None:
             ),
             run=mark,
             gave_up=lambda sitting_id, why: services.give_marking_up(sitting_id, why, at=clock.now()),
+            label=lazy("Mark a sitting"),
+            failed=lambda: Sitting.gave_up_at.is_not(None),
+            again={"gave_up_at": None},
         )
     )
     register_job(
@@ -46,6 +50,8 @@ def register() -> None:
             ready=lambda: TestStatistics.state == "waiting",
             run=compute,
             gave_up=services.fail_statistics,
+            label=lazy("Compute the statistics of a test"),
+            failed=lambda: TestStatistics.state == "failed",
             max_attempts=3,
         )
     )
@@ -56,6 +62,8 @@ def register() -> None:
             ready=lambda: ExamDrill.state == "waiting",
             run=rehearse,
             gave_up=services.fail_drill,
+            label=lazy("Exam drill"),
+            failed=lambda: ExamDrill.state == "failed",
             max_attempts=2,
         )
     )

@@ -91,6 +91,9 @@ def register() -> None:
             ready=lambda: (Certificate.state == "reserved") & Certificate.gave_up_at.is_(None),
             run=issue,
             gave_up=lambda row_id, why: services.give_up(row_id, why, at=clock.now()),
+            label=lazy("Make a certificate"),
+            failed=lambda: (Certificate.state == "reserved") & Certificate.gave_up_at.is_not(None),
+            again={"gave_up_at": None},
         )
     )
     jobs.register(

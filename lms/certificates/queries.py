@@ -16,7 +16,8 @@ from lms.certificates.models import Certificate, CohortRule, IssueBatch, IssueIt
 from lms.certificates.rules import FactValue, Trace
 from lms.core.db import db
 from lms.core.errors import NotFound
-from lms.core.i18n import _
+from lms.core.figures import Figure, by_state
+from lms.core.i18n import _, lazy
 from lms.core.ports import Progress, Requirement, Task
 from lms.courses import queries as courses
 from lms.logbooks import queries as logbooks
@@ -404,3 +405,8 @@ def certificates_of_cohort(cohort_id: int) -> Sequence[Certificate]:
     return db.session.scalars(
         select(Certificate).where(Certificate.cohort_id == cohort_id).order_by(Certificate.id)
     ).all()
+
+
+def figures(at: datetime) -> list[Figure]:  # noqa: ARG001 (the port's shape)
+    """Certificates by state."""
+    return by_state("certificates", lazy("Certificates"), Certificate.state)

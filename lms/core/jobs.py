@@ -8,10 +8,11 @@ left behind. Used by transcoding, certificates, mail and every later long task.
 
 import contextlib
 import logging
+import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,11 +22,11 @@ from typing import Any
 import huey
 from flask import Flask
 from huey.storage import RedisStorage, SqliteStorage
-from sqlalchemy import ColumnElement, String, func, or_, select, update
+from sqlalchemy import ColumnElement, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lms.core import clock, ids, site
-from lms.core.db import after_commit, db, transaction
+from lms.core.db import Base, after_commit, db, transaction
 from lms.settings import Settings
 
 log = logging.getLogger("lms.jobs")
@@ -133,6 +134,47 @@ class Job:
     gave_up: Callable[[int, str], None]
     """Inside a transaction: mark the row as failed for good."""
     max_attempts: int = MAX_ATTEMPTS
+    label: str = ""
+    """Lazy words for the operator's page."""
+    failed: Callable[[], ColumnElement[bool]] | None = None
+    """Which rows were given up."""
+    again: Mapping[str, Any] | None = None
+    """Columns with which a row that was given up waits once more; None: there is no second try."""
+
+
+class WorkerSeen(Base):
+    """When each worker was last at work: without one, everything that takes long stands still."""
+
+    __tablename__ = "worker_seen"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    """Host and process."""
+    seen_at: Mapped[datetime]
+
+
+WORKER_REST = timedelta(minutes=3)
+"""A worker that was not seen for so long is gone or stuck."""
+
+
+def workers(at: datetime) -> list[WorkerSeen]:
+    """The workers that were at work lately, the newest sight first."""
+    return list(
+        db.session.scalars(
+            select(WorkerSeen)
+            .where(WorkerSeen.seen_at > at - timedelta(days=1))
+            .order_by(WorkerSeen.seen_at.desc())
+        )
+    )
+
+
+def _note_worker(at: datetime) -> None:
+    name = f"{socket.gethostname()}:{os.getpid()}"[:80]
+    seen = db.session.get(WorkerSeen, name)
+    if seen is None:
+        db.session.execute(delete(WorkerSeen).where(WorkerSeen.seen_at < at - timedelta(days=7)))
+        db.session.add(WorkerSeen(name=name, seen_at=at))
+    else:
+        seen.seen_at = at
 
 
 JOBS: dict[str, Job] = {}
@@ -404,7 +446,7 @@ class Worker:
 
     def chores(self) -> None:
         """Do the once-a-minute acts, each in a transaction of its own; one that fails holds up no other."""
-        for act in EVERY:
+        for act in (_note_worker, *EVERY):
             self._guarded(partial(self._do, act))
 
     def _do(self, act: Callable[[datetime], None]) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from lms.core import clock, jobs, mail, site, webhooks
 from lms.core.db import Base, WithId, db, transaction
 from lms.core.errors import RuleBroken
-from lms.core.i18n import DEFAULT_LOCALE, _, speaking
+from lms.core.i18n import DEFAULT_LOCALE, _, lazy, speaking
 
 DELIVER = "notices.deliver"
 MAX_ATTEMPTS = 24
@@ -303,14 +303,7 @@ def add_webhook(
         raise RuleBroken(
             "webhook_secret", _("Give the webhook a secret of at least 16 characters."), field="secret"
         )
-    hook = Webhook(
-        account_id=account_id,
-        url=url,
-        secret=secret,
-        shape=shape,
-        private_allowed=private_allowed,
-        made_at=at,
-    )
+    hook = Webhook(account_id=account_id, url=url, secret=secret, shape=shape, private_allowed=private_allowed, made_at=at)  # fmt: skip
     db.session.add(hook)
     db.session.flush()
     return hook
@@ -595,6 +588,9 @@ def register_jobs() -> None:
             ready=_ready,
             run=deliver,
             gave_up=_gave_up,
+            label=lazy("Deliver a notice"),
+            failed=lambda: NoticeDelivery.state == "failed",
+            again={"state": "due", "done_at": None, "sending_at": None},
             max_attempts=MAX_ATTEMPTS,
         )
     )

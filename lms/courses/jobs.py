@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from lms.core import clock, jobs, site, video
 from lms.core.db import db, transaction
+from lms.core.i18n import lazy
 from lms.core.jobs import Fenced, GiveUp, Job, Lease
 from lms.core.storage import storage
 from lms.courses import services
@@ -99,6 +100,9 @@ def register() -> None:
             ready=lambda: Video.state.in_(("uploaded", "transcoding")),
             run=transcode,
             gave_up=gave_up,
+            label=lazy("Make a lecture’s film playable"),
+            failed=lambda: Video.state == "failed",
+            again={"state": "uploaded", "refusal": ""},
             max_attempts=3,
         )
     )

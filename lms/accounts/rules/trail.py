@@ -89,6 +89,8 @@ ACTS: dict[str, str] = {
     "certificates.certificate.revoke": lazy("revoked a certificate"),
     "certificates.rule.pin": lazy("set the certificate rule of a cohort"),
     "certificates.rule.publish": lazy("published a certificate rule"),
+    "core.job.put_away": lazy("put work away that had been given up"),
+    "core.job.retry": lazy("had work tried again that had been given up"),
     "core.webhook.add": lazy("added a webhook"),
     "core.webhook.disable": lazy("switched a webhook off"),
     "core.webhook.enable": lazy("switched a webhook on"),

@@ -98,6 +98,7 @@ from lms.assessments.queries.drilling import (
     somebody_sits,
 )
 from lms.assessments.queries.facts import TestFacts, passed_of, passed_tests, test_facts, test_facts_of
+from lms.assessments.queries.figures import figures
 from lms.assessments.queries.late import LATE_CODE, LateAnswer, late_answers, late_decisions, late_subject
 from lms.assessments.queries.own import Attempt, OwnTest, own_tests, tasks
 from lms.assessments.queries.papers import (
@@ -250,6 +251,7 @@ __all__ = [
     "equivalent_rows",
     "equivalents",
     "expected",
+    "figures",
     "form_items",
     "form_of",
     "forms_of",

@@ -2,6 +2,7 @@
 
 from lms.logbooks.queries.around import Mentee, entry_facts, mentees, signed_count, tasks
 from lms.logbooks.queries.choices import frequent_items, items, signers_between
+from lms.logbooks.queries.figures import figures
 from lms.logbooks.queries.inbox import Waiting, decided, to_sign, to_sign_count, waiting
 from lms.logbooks.queries.logbook import ItemCount, Overview, entries, overview
 from lms.logbooks.queries.records import (
@@ -45,6 +46,7 @@ __all__ = [
     "entry_facts",
     "entry_of_client",
     "entry_to_decide",
+    "figures",
     "frequent_items",
     "history",
     "items",
