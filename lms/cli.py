@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -191,24 +192,33 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--rounds", type=int, default=200)
 
     drills = commands.add_parser("drill", help="rehearsals").add_subparsers(metavar="ACT", required=True)
+    day = _add(drills, "site", _drill_site, "play a mixed day with everybody at work at once")
+    day.add_argument("--users", type=int, default=400, help="trainees; mentors and others come with them")
+    day.add_argument("--minutes", type=float, default=2.0)
+    _add_place(day)
     exam = _add(drills, "exam", _drill_exam, "rehearse an exam with lost replies and a server that is killed")
     exam.add_argument("--users", type=int, default=100)
     exam.add_argument("--questions", type=int, default=50)
     exam.add_argument("--minutes", type=float, default=5.0)
     exam.add_argument("--drop", type=float, default=5.0, metavar="PERCENT", help="of the replies are lost")
     exam.add_argument("--kill", type=int, default=3, metavar="K", help="times the server is killed")
-    exam.add_argument(
+    _add_place(exam)
+    return parser
+
+
+def _add_place(drill: argparse.ArgumentParser) -> None:
+    """Where a drill takes place."""
+    drill.add_argument(
         "--database",
         default="",
         metavar="URL",
         help="a PostgreSQL server on which a database is made and dropped; without: SQLite",
     )
-    exam.add_argument(
+    drill.add_argument(
         "--beside",
         action="store_true",
         help="on the disk and the database server of the site (LMS_* variables), whose data stay untouched",
     )
-    return parser
 
 
 def _add(
@@ -549,10 +559,20 @@ def _drill_exam(args: argparse.Namespace) -> int:
     from lms import drill
 
     plan = drill.Plan(args.users, args.questions, args.minutes, args.drop, args.kill)
+    return drill.main(plan, **_place_of(args))
+
+
+def _drill_site(args: argparse.Namespace) -> int:
+    from lms.drill import day
+
+    return day.main(day.Plan(args.users, args.minutes), **_place_of(args))
+
+
+def _place_of(args: argparse.Namespace) -> dict[str, Any]:
     if not args.beside:
-        return drill.main(plan, database_url=args.database)
+        return {"database_url": args.database}
     site = load()
-    return drill.main(plan, database_url=args.database or site.database_url, beside=site.data_dir)
+    return {"database_url": args.database or site.database_url, "beside": site.data_dir}
 
 
 if __name__ == "__main__":

@@ -83,9 +83,10 @@ class Browser:
         self.cookies = dict(cookies or {})
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def get(self, path: str, *, accept: str = "text/html") -> Reply:
+    def get(self, path: str, *, accept: str = "text/html", **headers: str) -> Reply:
         """Go to a page."""
-        return self._ask("GET", path, None, {"Accept": accept})
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._ask("GET", path, None, {"Accept": accept} | given)
 
     def post(
         self, path: str, fields: Iterable[tuple[str, str]], *, script: bool = False, **headers: str

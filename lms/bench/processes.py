@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lms.settings import NAMES
+from lms.settings import NAMES, Settings
 
 
 def cpu_s(pid: int) -> float:
@@ -74,9 +74,14 @@ class Working:
 
 
 @contextmanager
-def working(data_dir: Path) -> Iterator[Working]:
+def working(settings: Settings) -> Iterator[Working]:
     """``lms worker`` on the site, as a hospital starts it."""
-    process = start(["lms.cli", "worker"], LMS_ENV="demo", LMS_DATA_DIR=str(data_dir))
+    process = start(
+        ["lms.cli", "worker"],
+        LMS_ENV="demo",
+        LMS_DATA_DIR=str(settings.data_dir),
+        LMS_DATABASE_URL=settings.database_url,
+    )
     try:
         _rest(process.pid)
         yield Working(process.pid)

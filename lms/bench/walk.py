@@ -215,7 +215,7 @@ class Walk:
     def _certificates(self) -> Iterator[Figure]:
         """One certificate by a worker that has just started, then all others in one batch."""
         first, *others = [one.enrolment for one in self.site.ready]
-        with working(self.settings.data_dir) as worker:
+        with working(self.settings) as worker:
             cold_s, _cold = self._issue([first], worker)
             worker_s, request = self._issue(others or [first], worker) if others else (cold_s, _cold)
         made = self._made()[-len(others) or -1 :]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from lms.bench.client import Browser, Reply, Unexpected, attribute, choices
 from lms.core import ids
@@ -217,15 +218,25 @@ def _come(reply: Reply) -> Reply:
     return reply
 
 
+class Player(Protocol):
+    """Somebody who acts in a drill."""
+
+    login: str
+    is_stuck: bool
+
+    def through(self, connection: http.client.HTTPConnection) -> None:
+        """Use this connection for what comes next."""
+
+
 @dataclass(order=True)
 class _Turn:
     due: float
     number: int
-    candidate: Candidate = field(compare=False)
+    candidate: Player = field(compare=False)
     act: Iterator[float] = field(compare=False)
 
 
-def play(acts: Iterable[tuple[Candidate, Iterator[float]]], *, port: int, threads: int, tally: Tally) -> None:
+def play(acts: Iterable[tuple[Player, Iterator[float]]], *, port: int, threads: int, tally: Tally) -> None:
     """Let each act go on whenever it is due, until all are through; requests share ``threads`` connections, as behind a proxy.
 
     An act that meets something unexpected ends there, and is an error.

@@ -84,15 +84,19 @@ class Serving:
         finally:
             connection.close()
 
-    def _now_s(self) -> float:
+    @property
+    def pids(self) -> list[int]:
+        """Its processes."""
         assert self._process is not None
         listed = subprocess.run(
             ["/bin/ps", "-A", "-o", "pid=,pgid="], check=True, capture_output=True, text=True
         ).stdout
         group = str(self._process.pid)
+        return [int(pid) for pid, found in (line.split() for line in listed.splitlines()) if found == group]
+
+    def _now_s(self) -> float:
         total = 0.0
-        for pid, found in (line.split() for line in listed.splitlines()):
-            if found == group:
-                with contextlib.suppress(OSError, subprocess.CalledProcessError):
-                    total += cpu_s(int(pid))
+        for pid in self.pids:
+            with contextlib.suppress(OSError, subprocess.CalledProcessError):
+                total += cpu_s(pid)
         return total
