@@ -7,9 +7,6 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from lms.app import create_app
-from lms.core import logs
-from lms.core.jobs import Worker
 from lms.settings import Settings
 
 
@@ -52,7 +49,14 @@ class Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Make the app in the web process, with a worker thread beside it where asked."""
+        """Make the app in the web process, with a worker thread beside it where asked.
+
+        Imported here, so that gunicorn's own process, which only watches, stays small.
+        """
+        from lms.app import create_app
+        from lms.core import logs
+        from lms.core.jobs import Worker
+
         logs.configure()
         app = create_app(self.settings)
         if self.with_worker:

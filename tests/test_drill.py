@@ -16,6 +16,7 @@ import pytest
 
 from lms import drill
 from lms.assessments.models import ResponseEvent, Sitting
+from lms.drill import day
 from lms.drill.candidates import Candidate, Tally, play
 from lms.drill.judging import Verdict, compare
 from lms.drill.site import Site, place, settings_of
@@ -273,3 +274,27 @@ def test_no_acknowledged_answer_is_lost_when_postgresql_is_killed(cluster):
     shown(line)
     assert line["kills"] == 20
     assert line["database"] == "postgresql"
+
+
+@pytest.mark.slow
+def test_a_small_day_has_no_errors_and_says_what_it_cost():
+    line = day.rehearse(day.Plan(users=6, minutes=0.3))
+    assert line["errors"] == 0, line["error_words"]
+    assert {"home", "lecture", "media", "beat", "inbox", "roll", "verify"} <= set(line["p95_ms_of"])
+    assert line["acts"] > 20
+    assert line["cpu_ms_per_act"] > 0
+
+
+@pytest.mark.parametrize(("users", "minutes"), [(2, 1), (5_001, 1), (10, 0), (10, 241)])
+def test_a_day_without_sense_is_refused(users, minutes, capsys):
+    assert day.main(day.Plan(users, minutes)) == 2
+    assert "a drill takes" in capsys.readouterr().err
+
+
+def test_the_figures_of_a_day_come_from_what_people_waited():
+    tally = Tally(walls={"home": [0.1] * 98, "log entry": [0.5, 0.5]}, errors=["x: GET /: 500"])
+    line = day.figures(day.Plan(10, 1.0), tally, day_s=50.0, spent_s=1.0)
+    assert (line["acts"], line["acts_per_s"], line["cpu_ms_per_act"]) == (100, 2.0, 10.0)
+    assert (line["p50_ms"], line["p99_ms"]) == (100.0, 500.0)
+    assert line["p95_ms_of"] == {"home": 100.0, "log entry": 500.0}
+    assert line["errors"] == 1

@@ -17,12 +17,6 @@ from datetime import date, datetime, time
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-import openpyxl
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.drawing.image import Image
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, pick
 
@@ -92,6 +86,8 @@ def read_all(data: bytes, filename: str, *, most: int = 50) -> tuple[Sheet, ...]
 
 
 def _read_xlsx(data: bytes, most: int) -> tuple[Sheet, ...]:
+    import openpyxl
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _refuse_unsafe(archive)
@@ -115,6 +111,8 @@ def _sheet(one: Any) -> Sheet:
 
 def column_letter(index: int) -> str:
     """What a spreadsheet calls a column; ``index`` from 0."""
+    from openpyxl.utils import get_column_letter
+
     return str(get_column_letter(index + 1))
 
 
@@ -331,7 +329,7 @@ def preview(sheet: Sheet, columns: Sequence[Column], *, excluded: Collection[int
         for column in columns:
             place = places.get(column.name)
             text = line.cells[place] if place is not None and place < len(line.cells) else ""
-            cell = f"{get_column_letter(place + 1)}{line.number}" if place is not None else ""
+            cell = f"{column_letter(place)}{line.number}" if place is not None else ""
             values[column.name] = _value(column, text, cell, errors)
             if column.unique and values[column.name] is not None:
                 _refuse_twice(column, text, values[column.name], cell, seen[column.name], errors)
@@ -381,7 +379,7 @@ def _header(
                 unknown.append(cell)
         elif column.name in places:
             message = _("Two columns are called “%(column)s”.", column=cell)
-            errors.append(CellError(get_column_letter(place + 1), column.name, "column_twice", message, cell))
+            errors.append(CellError(column_letter(place), column.name, "column_twice", message, cell))
         else:
             places[column.name] = place
     for column in columns:
@@ -486,6 +484,9 @@ class Page:
 
 def to_book(header: Sequence[str], pages: Iterable[Page]) -> bytes:
     """A workbook whose sheets have the same columns; text is text, whatever it begins with."""
+    import openpyxl
+    from openpyxl.drawing.image import Image
+
     book = openpyxl.Workbook(write_only=True)
     for page in pages:
         sheet = book.create_sheet(re.sub(r"[\[\]:*?/\\]", " ", page.title)[:31] or "Sheet1")
@@ -502,6 +503,8 @@ def to_book(header: Sequence[str], pages: Iterable[Page]) -> bytes:
 
 def is_picture(content: bytes) -> bool:
     """Whether ``to_book`` can put it into a sheet."""
+    from openpyxl.drawing.image import Image
+
     with catch_warnings():
         simplefilter("ignore")  # Pillow warns of large pictures; they are not decoded here
         try:
@@ -512,6 +515,9 @@ def is_picture(content: bytes) -> bool:
 
 
 def _styled(sheet: Any, value: Cell, *, is_bold: bool = False) -> Any:  # openpyxl's own sheet and cell
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
     if isinstance(value, datetime) and value.tzinfo is not None:
         value = value.isoformat()
     made = WriteOnlyCell(sheet, value=None)

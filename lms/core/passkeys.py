@@ -2,7 +2,7 @@
 
 A ceremony has two halves: the site asks with a fresh challenge (keep it in the session, use it once), the browser's
 authenticator answers. Both ceremonies demand user verification, that is a fingerprint, a face or the device's own code:
-a passkey confirms that the person is present, not only their phone.
+a passkey confirms that the person is present, not only their phone. The library is imported where it is used: most processes never need its 13 MB.
 """
 
 import ipaddress
@@ -11,16 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-
-import webauthn
-from webauthn.helpers import base64url_to_bytes, options_to_json_dict
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
@@ -105,6 +95,15 @@ def ask_registration(
     site: Site, *, user_id: bytes, user_name: str, display_name: str, known: Sequence[bytes] = ()
 ) -> Asked:
     """Ask a browser to make a passkey. ``user_id``: opaque, never an e-mail; ``known``: credential ids to leave out."""
+    import webauthn
+    from webauthn.helpers import options_to_json_dict
+    from webauthn.helpers.structs import (
+        AuthenticatorSelectionCriteria,
+        PublicKeyCredentialDescriptor,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     options = webauthn.generate_registration_options(
         rp_id=site.rp_id,
         rp_name=site.name,
@@ -123,6 +122,8 @@ def ask_registration(
 
 def verify_registration(site: Site, *, challenge: bytes, answer: str | Mapping[str, Any]) -> NewPasskey:
     """The passkey that the browser made. Raises PasskeyRefused."""
+    import webauthn
+
     given = _answer(answer)
     try:
         verified = webauthn.verify_registration_response(
@@ -144,6 +145,10 @@ def verify_registration(site: Site, *, challenge: bytes, answer: str | Mapping[s
 
 def ask_authentication(site: Site, *, allowed: Sequence[bytes]) -> Asked:
     """Ask for a proof with one of the person's passkeys (``allowed``: their credential ids)."""
+    import webauthn
+    from webauthn.helpers import options_to_json_dict
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
+
     options = webauthn.generate_authentication_options(
         rp_id=site.rp_id,
         timeout=TIMEOUT_MS,
@@ -155,6 +160,8 @@ def ask_authentication(site: Site, *, allowed: Sequence[bytes]) -> Asked:
 
 def credential_id(answer: str | Mapping[str, Any]) -> bytes:
     """Which passkey an answer claims to come from, to find its stored key. Raises PasskeyRefused."""
+    from webauthn.helpers import base64url_to_bytes
+
     try:
         return base64url_to_bytes(_answer(answer)["id"])
     except PasskeyRefused:
@@ -170,6 +177,8 @@ def verify_authentication(
 
     Code ``passkey_copied``: the signature is right but the authenticator's counter did not grow, so there are two of it.
     """
+    import webauthn
+
     given = _answer(answer)
 
     # The library looks at the counter before the signature; with a stored count of 0 it leaves the counter to us. The
@@ -208,7 +217,8 @@ def _answer(answer: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _invalid(problem: Exception) -> PasskeyRefused:
-    kind = problem if isinstance(problem, WebAuthnException) else f"{type(problem).__name__}: {problem}"
+    is_plain = type(problem).__module__.startswith("webauthn")
+    kind = problem if is_plain else f"{type(problem).__name__}: {problem}"
     return PasskeyRefused(
         "passkey_invalid",
         _("The passkey was not accepted. Please try again, or use your PIN."),
