@@ -37,6 +37,7 @@ from lms.assessments.rules.items import (
 )
 from lms.assessments.rules.items.sheet import WITHOUT_FORM, field_at, fields_of, is_same_wording
 from lms.assessments.rules.items.sheet import read as read_sheet
+from lms.assessments.rules.markers import as_marked
 from lms.assessments.rules.marking import (
     CONFIDENCE,
     ENGINE_VERSION,
@@ -125,6 +126,7 @@ __all__ = [
     "SittingState",
     "TestState",
     "accommodated_ms",
+    "as_marked",
     "ask_of",
     "asks",
     "confidence",

@@ -58,6 +58,13 @@ from lms.assessments.services.making import (
     edit_terms,
     set_blueprint,
 )
+from lms.assessments.services.markers import (
+    ask_markers,
+    mark_at_station,
+    mark_response,
+    order_remark,
+    set_marking,
+)
 from lms.assessments.services.practice import (
     answer_checkpoint,
     answer_round,
@@ -85,6 +92,7 @@ from lms.assessments.services.receipts import public_key as receipts_key
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
 from lms.assessments.services.samples import add_sample_practice, add_sample_test
 from lms.assessments.services.seb import set_seb
+from lms.assessments.services.settling import settle
 from lms.assessments.services.sitting import (
     MARK_JOB,
     close_if_expired,
@@ -128,6 +136,7 @@ __all__ = [
     "answer_checkpoint",
     "answer_round",
     "appeal",
+    "ask_markers",
     "begin_round",
     "chosen",
     "close_if_expired",
@@ -162,10 +171,13 @@ __all__ = [
     "make_decks",
     "make_test",
     "mark_again",
+    "mark_at_station",
+    "mark_response",
     "mark_sitting",
     "move_study",
     "note",
     "note_step",
+    "order_remark",
     "pause",
     "pause_all",
     "place_checkpoint",
@@ -193,7 +205,9 @@ __all__ = [
     "set_blueprint",
     "set_enemies",
     "set_equivalent",
+    "set_marking",
     "set_seb",
+    "settle",
     "start",
     "start_study",
     "submit",
