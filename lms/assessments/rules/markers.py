@@ -65,6 +65,12 @@ def read_line(text: str, line: Line) -> Fraction | None:
     return found if found <= line.marks else None
 
 
+def typed(given: str) -> str:
+    """Marks as a field shows them: ``"3/2"`` → ``1.5``."""
+    value = Fraction(given)
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):g}"
+
+
 def require_given(lines: Sequence[Line], given: Mapping[str, Fraction]) -> None:
     """Raises RuleBroken unless every line has whole or half marks within its worth, and nothing else has any."""
     if set(given) != {line.id for line in lines}:

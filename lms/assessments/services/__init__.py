@@ -92,6 +92,7 @@ from lms.assessments.services.receipts import public_key as receipts_key
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
 from lms.assessments.services.samples import add_sample_practice, add_sample_test
 from lms.assessments.services.seb import set_seb
+from lms.assessments.services.sending import clean_file, keep_file, require_sendable, require_slot, send_file
 from lms.assessments.services.settling import settle
 from lms.assessments.services.sitting import (
     MARK_JOB,
@@ -139,6 +140,7 @@ __all__ = [
     "ask_markers",
     "begin_round",
     "chosen",
+    "clean_file",
     "close_if_expired",
     "close_import",
     "comment",
@@ -167,6 +169,7 @@ __all__ = [
     "give_receipt_late",
     "import_portion",
     "keep",
+    "keep_file",
     "make_cards",
     "make_decks",
     "make_test",
@@ -196,12 +199,15 @@ __all__ = [
     "request_drill",
     "request_statistics",
     "require_ready",
+    "require_sendable",
+    "require_slot",
     "resume",
     "resume_all",
     "retire",
     "review",
     "rewrite",
     "seal",
+    "send_file",
     "set_blueprint",
     "set_enemies",
     "set_equivalent",

@@ -15,17 +15,15 @@ from lms.core.storage import storage
 from lms.policy import Actor, Permission
 
 
-def require_sendable(sitting: Sitting, slot: int, name: str, size_bytes: int, *, at: datetime) -> rules.Ask:
-    """The ask that a file would answer, before anything of it is read (sitting as ``queries.sitting`` loads it).
+def require_slot(sitting: Sitting, slot: int, *, size_bytes: int, at: datetime) -> rules.Ask:
+    """The ask that a file of about this size would answer, before anything of it is read (sitting as ``queries.sitting`` loads it).
 
-    Raises NotFound where no file is asked for, and RuleBroken ("wrong_state", "late", "file_format", "file_empty",
-    "file_large", "files_many").
+    Raises NotFound where no file is asked for, and RuleBroken ("late", "paused", "file_large", "files_many").
     """
-    versions = queries.form_items(sitting.form)
     place = next((one for one in sitting.form.slots if one["slot"] == slot), None)
     if place is None:
         raise NotFound
-    version = versions[place["version"]]
+    version = queries.form_items(sitting.form)[place["version"]]
     ask = rules.ask_of(version.type, version.body, place.get("ask"))
     if ask.kind != "file":
         raise NotFound
@@ -34,14 +32,21 @@ def require_sendable(sitting: Sitting, slot: int, name: str, size_bytes: int, *,
         raise RuleBroken("late", _("The time is over; nothing more can be sent."))
     if reckoning.paused_since is not None:
         raise RuleBroken("paused", _("The clock stands; nothing can be sent until it runs again."))
-    rule.require_format(name, ask.body.get("formats") or ())
-    rule.require_size(size_bytes, int(ask.body["max_bytes"]))
     if query.files_count(sitting.id, slot) >= rule.MOST_FILES:
         raise RuleBroken("files_many", _("No more files can be sent for this question."))
+    if size_bytes > 0:
+        rule.require_size(size_bytes, int(ask.body["max_bytes"]))
     return ask
 
 
-def clean(format_: str, data: bytes) -> bytes:
+def require_sendable(sitting: Sitting, slot: int, name: str, size_bytes: int, *, at: datetime) -> None:
+    """Whether a file may answer a slot by its name and size. Raises as ``require_slot``, and ("file_format", "file_empty")."""
+    ask = require_slot(sitting, slot, size_bytes=0, at=at)
+    rule.require_format(name, ask.body.get("formats") or ())
+    rule.require_size(size_bytes, int(ask.body["max_bytes"]))
+
+
+def clean_file(format_: str, data: bytes) -> bytes:
     """The file as it is kept: pictures through the de-identification gate, plain text searched by it, all else as it came.
 
     Raises RuleBroken ("file_content", "identifying" or one of the gate's codes for pictures).
@@ -56,7 +61,7 @@ def clean(format_: str, data: bytes) -> bytes:
     return data
 
 
-def keep(format_: str, data: bytes) -> str:
+def keep_file(format_: str, data: bytes) -> str:
     """Put a cleaned file under its hash; its key. No transaction is needed: a file that no row names is nobody's."""
     return storage().put("answers", data, suffix=f".{format_}")
 
