@@ -202,6 +202,7 @@ def _join_ports() -> None:
         assessments_queries.decisions,
         assessments_queries.late_decisions,
         assessments_queries.troubles,
+        assessments_queries.to_mark,
         courses_queries.tasks,
         assessments_queries.cards_due,
         certificates_queries.tasks,

@@ -126,6 +126,8 @@ class Permission(StrEnum):
     APPEAL_READ = "assessments.appeal.read"
     APPEAL_ANSWER = "assessments.appeal.answer"
     DRILL_RUN = "assessments.drill.run"
+    RESPONSE_MARK = "assessments.response.mark"
+    MARKING_MANAGE = "assessments.marking.manage"
 
     ENTRY_WRITE = "logbooks.entry.write"
     ENTRY_READ = "logbooks.entry.read"
@@ -189,6 +191,16 @@ def is_mentor(actor: Actor, thing: Any) -> bool:
 def is_judge(actor: Actor, thing: Any) -> bool:
     """the actor was asked to judge it"""
     return actor.person_id in getattr(thing, "judge_person_ids", ())
+
+
+def is_marker(actor: Actor, thing: Any) -> bool:
+    """the actor was asked to mark it"""
+    return actor.person_id in getattr(thing, "marker_person_ids", ())
+
+
+def someone_else_sat_it(actor: Actor, thing: Any) -> bool:
+    """no account of the actor's person answered it"""
+    return bool(getattr(thing, "trainee_person_id", None) != actor.person_id)
 
 
 def is_enrolled(actor: Actor, thing: Any) -> bool:
@@ -264,6 +276,8 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.APPEAL_ANSWER: [[holds(R.EXAMINER, R.DIRECTOR)], [holds(R.EDUCATOR), is_practice]],
     P.PRACTICE_ANSWER: [[is_enrolled, is_practice]],
     P.PRACTICE_READ: [[is_trainee]],
+    P.RESPONSE_MARK: [[holds(R.MARKER), is_marker, someone_else_sat_it]],
+    P.MARKING_MANAGE: [[holds(R.COORDINATOR, R.EXAMINER)]],
     P.DRILL_RUN: [[holds(R.DIRECTOR, R.ADMINISTRATOR)]],
     P.ENTRY_WRITE: [[is_trainee]],
     P.ENTRY_READ: [

@@ -35,6 +35,7 @@ def register() -> None:
                 Sitting.state != rules.SittingState.IN_PROGRESS,
                 Sitting.marked_at.is_(None),
                 Sitting.gave_up_at.is_(None),
+                Sitting.marking_since.is_(None),  # what waits for markers is marked when it is settled
             ),
             run=mark,
             gave_up=lambda sitting_id, why: services.give_marking_up(sitting_id, why, at=clock.now()),

@@ -54,6 +54,8 @@ def _desk(by: Actor) -> str:
         return "/learn"
     if by.is_any(Role.EXAMINER, Role.INVIGILATOR):
         return "/tests"
+    if by.is_any(Role.MARKER):
+        return "/marking"
     if by.is_any(Role.AUDITOR, Role.DATA_PROTECTION_OFFICER):
         return "/audit"
     return "/account"

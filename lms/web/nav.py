@@ -24,6 +24,7 @@ _WORK: dict[str, tuple[Role, ...]] = {
     "people": (Role.ADMINISTRATOR,),
     "learn": (Role.EDUCATOR, Role.CLINICAL_REVIEWER, Role.COORDINATOR, Role.DIRECTOR),
     "tests": (Role.EDUCATOR, Role.EXAMINER, Role.INVIGILATOR, Role.COORDINATOR, Role.DIRECTOR),
+    "marking": (Role.MARKER,),
     "bank": (Role.EXAMINER, Role.CLINICAL_REVIEWER, Role.EDUCATOR, Role.DIRECTOR),
     "audit": (Role.ADMINISTRATOR, Role.AUDITOR, Role.DATA_PROTECTION_OFFICER),
     "audited-cohorts": (Role.AUDITOR,),
@@ -43,6 +44,7 @@ def _staff_tabs() -> dict[str, Tab]:
             Tab("people", "/people", "user", _("People")),
             Tab("learn", "/learn", "book-open", _("Courses")),
             Tab("tests", "/tests", "list-checks", _("Tests")),
+            Tab("marking", "/marking", "pen-line", _("Marking")),
             Tab("bank", "/bank", "layers", _("Item bank")),
             Tab("audit", "/audit", "history", _("Audit trail")),
         )

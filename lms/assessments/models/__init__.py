@@ -14,6 +14,16 @@ from lms.assessments.models.bank import (
 )
 from lms.assessments.models.cuts import AngoffJudge, AngoffRating, AngoffStudy, CutScore
 from lms.assessments.models.drills import ExamDrill, ExamDrillResult
+from lms.assessments.models.markers import (
+    MarkedResponse,
+    MarkerSeat,
+    Marking,
+    MarkingPlan,
+    RemarkOrder,
+    SettledMark,
+    SlotFile,
+    TestMarker,
+)
 from lms.assessments.models.practice import (
     Card,
     CardReview,
@@ -71,6 +81,10 @@ __all__ = [
     "ItemMedia",
     "KeyRevision",
     "Mark",
+    "MarkedResponse",
+    "MarkerSeat",
+    "Marking",
+    "MarkingPlan",
     "PracticeAnswer",
     "PracticeRound",
     "Presence",
@@ -79,12 +93,16 @@ __all__ = [
     "QuestionEvent",
     "QuestionTag",
     "QuestionVersion",
+    "RemarkOrder",
     "ResponseEvent",
     "ResponseHead",
+    "SettledMark",
     "Sitting",
     "SittingNote",
     "SittingReceipt",
+    "SlotFile",
     "Test",
+    "TestMarker",
     "TestPlan",
     "TestStatistics",
 ]

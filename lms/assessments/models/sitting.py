@@ -170,6 +170,8 @@ class Sitting(WithId, Leased, Base):
     marked_at: Mapped[datetime | None]
     gave_up_at: Mapped[datetime | None]
     """When marking was given up; it is not tried again until an examiner says so."""
+    marking_since: Mapped[datetime | None]
+    """Since when it waits for markers, or waited; None: nothing in it is marked by people."""
     told_at: Mapped[datetime | None]
     """When the trainee saw the result, or was told that it is there."""
 

@@ -74,7 +74,7 @@ from lms.assessments.queries.cuts import (
     study,
     study_views,
 )
-from lms.assessments.queries.decisions import KEY_CODE, REVIEW_CODE, decisions, troubles
+from lms.assessments.queries.decisions import KEY_CODE, REVIEW_CODE, decisions, to_mark, troubles
 from lms.assessments.queries.drawing import (
     MAKERS,
     DraftPaper,
@@ -342,6 +342,7 @@ __all__ = [
     "test_facts",
     "test_facts_of",
     "tests",
+    "to_mark",
     "told",
     "topics",
     "troubles",

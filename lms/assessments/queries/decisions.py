@@ -9,6 +9,7 @@ from sqlalchemy.orm import joinedload
 from lms.assessments.models import ItemBank, Question, QuestionVersion, Sitting, Test
 from lms.assessments.queries.bank import BANK_STAFF, Reviewable
 from lms.assessments.queries.catalogue import loaded_tests
+from lms.assessments.queries.markers import queue
 from lms.core.approvals import OPEN, Approval
 from lms.core.db import db
 from lms.core.i18n import _, _n, pick
@@ -89,4 +90,28 @@ def troubles(by: Actor, at: datetime) -> Sequence[Task]:  # noqa: ARG001 (the po
         )
         for test, many in rows
         if allows(by, Permission.TEST_MANAGE, test)
+    ]
+
+
+def to_mark(by: Actor, at: datetime) -> Sequence[Task]:  # noqa: ARG001 (the port's shape)
+    """Answers that wait for the actor's marks, test by test."""
+    if not by.is_any(Role.MARKER):
+        return []
+    counts: dict[int, tuple[Test, int]] = {}
+    for batch in queue(by):
+        if batch.waiting:
+            counts[batch.test.id] = (
+                batch.test,
+                counts.get(batch.test.id, (batch.test, 0))[1] + batch.waiting,
+            )
+    return [
+        Task(
+            "decision",
+            _n("%(num)s answer waits for your marks.", "%(num)s answers wait for your marks.", many),
+            "/marking",
+            1,
+            _("To the marking"),
+            meta=(pick(test.title_zh, test.title_en),),
+        )
+        for test, many in counts.values()
     ]

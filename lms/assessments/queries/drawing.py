@@ -107,7 +107,7 @@ def _stem(version: QuestionVersion) -> str:
 def offered(bank: ItemBank, *, at: datetime, today: date) -> dict[int, Offered]:
     """Question id → what a bank offers for new papers; five queries.
 
-    Left out is what is not in use, whose source has to be read again, and what people mark.
+    Left out is what is not in use, and whose source has to be read again.
     """
     version = QuestionVersion
     rows = db.session.execute(
@@ -116,12 +116,11 @@ def offered(bank: ItemBank, *, at: datetime, today: date) -> dict[int, Offered]:
         .where(Question.bank_id == bank.id, or_(Question.review_due.is_(None), Question.review_due >= today))
         .order_by(Question.id)
     ).all()
-    kept = [(one, wording) for one, wording in rows if not rules.TYPES[wording.type].is_marked_by_people]
-    keys = newest_keys(wording.id for _question, wording in kept)
+    keys = newest_keys(wording.id for _question, wording in rows)
     enemies = _enemies(bank.id)
     shown = exposure(bank, at)
     found = {}
-    for one, wording in kept:
+    for one, wording in rows:
         one.bank = bank
         asks = rules.asks(wording.type, wording.body, keys[wording.id].key)
         found[one.id] = Offered(

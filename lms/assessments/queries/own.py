@@ -32,6 +32,8 @@ class Attempt:
     """None until marked and released."""
     maximum: Fraction | None
     decision: str | None
+    is_being_marked: bool = False
+    """Whether it waits for people who mark it."""
 
     @property
     def percent(self) -> str:
@@ -91,13 +93,15 @@ class OwnTest:
     def state(self) -> str:
         """How the candidate stands.
 
-        ``running``, ``passed``, ``waiting`` (for release), ``before``, ``open``, ``cooling`` (days between attempts),
+        ``running``, ``passed``, ``waiting`` (for release), ``marked`` (people mark it now), ``before``, ``open``, ``cooling`` (days between attempts),
         ``used_up`` or ``closed``.
         """
         if self.running:
             return "running"
         if self.passed:
             return "passed"
+        if any(attempt.is_being_marked for attempt in self.attempts):
+            return "marked"
         if self.window == "before":
             return "before"
         if self.window == "open" and self.attempts_left:
@@ -165,6 +169,7 @@ def _attempts(tests: Sequence[Test], person_id: int, at: datetime) -> dict[int, 
                 score=shown.score if shown else None,
                 maximum=shown.maximum if shown else None,
                 decision=shown.decision if shown else None,
+                is_being_marked=sitting.marking_since is not None and sitting.marked_at is None,
             )
         )
     return found

@@ -21,6 +21,7 @@ from lms.assessments.models import (
 )
 from lms.assessments.queries.catalogue import counting_run, run_of
 from lms.assessments.queries.drawing import forms_of
+from lms.assessments.queries.markers import settled_in_test
 from lms.assessments.queries.papers import form_items
 from lms.assessments.queries.results import newest_keys
 from lms.assessments.queries.staff import StaffItem
@@ -197,11 +198,12 @@ def regrade(test: Test, cut_percent: int | None = None) -> Regrade:
         .order_by(Mark.sitting_id, Mark.slot)
     ):
         marks.setdefault(mark.sitting_id, []).append(mark)
+    settled = settled_in_test(test.id)
     certified = _certified(sitting.enrolment_id for sitting, _person, _grade in rows)
     grades = []
     for sitting, person, grade in rows:
         anew = [
-            _anew(mark, slots[sitting.form_id, mark.slot], versions, keys, sitting.seed)
+            _anew(mark, slots[sitting.form_id, mark.slot], versions, keys, sitting.seed, settled)
             for mark in marks.get(sitting.id, [])
         ]
         score = sum((mark.new for mark in anew), Fraction(0))
@@ -238,6 +240,7 @@ def _anew(
     versions: Mapping[int, QuestionVersion],
     keys: Mapping[int, KeyRevision],
     seed: str,
+    settled: Mapping[tuple[int, int], Fraction],
 ) -> NewMark:
     version, revision = versions[slot["version"]], keys[slot["version"]]
     ask = rules.ask_of(version.type, version.body, slot.get("ask"), revision.key)
@@ -245,8 +248,8 @@ def _anew(
         ask.body.get("parameters") or [], rules.sub_seed(bytes.fromhex(seed), f"slot:{mark.slot}")
     )
     earned = rules.mark(ask, mark.response or None, slot["marks"], drawn)
-    if earned is None:
-        raise ValueError("a paper with asks that people mark was published")
+    if earned is None:  # people marked it: what was settled last, by whatever rubric it was marked
+        earned = slot["marks"] * settled.get((mark.sitting_id, mark.slot), Fraction(0))
     return NewMark(mark.slot, revision.id, mark.response, mark.score, earned, mark.maximum)
 
 

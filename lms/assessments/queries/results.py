@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from lms.assessments import rules
 from lms.assessments.models import Grade, GradeRun, KeyRevision, Mark, Sitting
+from lms.assessments.queries.criteria import Criteria, criteria
 from lms.assessments.queries.papers import paper
 from lms.assessments.queries.shown import Item, key_words
 from lms.assessments.queries.teaching import Taught, subjects
@@ -32,6 +33,8 @@ class ResultItem:
     rationale: str
     taught: Taught | None = None
     """Where it is taught."""
+    criteria: Criteria | None = None
+    """What people gave line by line, where they marked it and it may be seen."""
 
     @property
     def is_right(self) -> bool:
@@ -125,6 +128,7 @@ def result(sitting: Sitting, at: datetime, *, for_staff: bool = False) -> Result
         closed=at >= sitting.test.closes_at,
     )
     keys = _keys(mark.key_revision_id for mark in marks.values()) if shows_keys else {}
+    by_people = criteria(sitting, marks) if shows_keys else {}
     about = subjects({slot["version"] for slot in sitting.form.slots}, sitting.test.cohort_id)
     topics = by_topic(
         (about[slot["version"]].topic, marks[slot["slot"]].score, marks[slot["slot"]].maximum)
@@ -140,9 +144,10 @@ def result(sitting: Sitting, at: datetime, *, for_staff: bool = False) -> Result
                 said=item.said(mark.response),
                 score=mark.score,
                 maximum=mark.maximum,
-                right=key_words(item, key_of(key, item.index)) if key else "",
+                right=key_words(item, key_of(key, item.index)) if key and item.slot not in by_people else "",
                 rationale=reason_of(key, item.index) if key else "",
                 taught=about[item.version_id].taught,
+                criteria=by_people.get(item.slot),
             )
         )
     released_at = sitting.test.released_at

@@ -87,6 +87,8 @@ class Item:
             return " ".join(filter(None, (given.get("number"), given.get("unit"))))
         if self.kind == "file":
             return str(given.get("name", ""))
+        if self.kind == "checklist":
+            return _("The checklist was filled in at the station.") if given else ""
         return str(given.get("text", ""))
 
     @property

@@ -39,6 +39,7 @@ from lms.assessments.rules.items import (
 from lms.assessments.rules.items.sheet import WITHOUT_FORM, field_at, fields_of, is_same_wording
 from lms.assessments.rules.items.sheet import read as read_sheet
 from lms.assessments.rules.late import LATE_REASONS, acceptable, made_by
+from lms.assessments.rules.markers import as_marked
 from lms.assessments.rules.marking import (
     CONFIDENCE,
     ENGINE_VERSION,
@@ -131,6 +132,7 @@ __all__ = [
     "TestState",
     "acceptable",
     "accommodated_ms",
+    "as_marked",
     "ask_of",
     "asks",
     "confidence",

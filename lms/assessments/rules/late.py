@@ -9,6 +9,8 @@ from lms.assessments.rules.sitting import Paper
 
 LATE_REASONS = frozenset({"late", "submitted", "stale_epoch"})
 """What may be accepted: it came too late or from a device that was no longer writing. The rest was never an answer."""
+MARKED_BY_PEOPLE = frozenset({"essay", "file", "checklist"})
+"""What markers may have read already as it stood; it cannot become another answer under their marks."""
 
 
 class Kept(Protocol):
@@ -55,7 +57,7 @@ def acceptable(event: Kept, paper: Paper, locked: Container[int]) -> dict[str, A
     slot = event.slot
     if event.applied or event.kind != "answer" or event.reason not in LATE_REASONS:
         return None
-    if slot is None or slot not in paper.asks:
+    if slot is None or slot not in paper.asks or paper.asks[slot].kind in MARKED_BY_PEOPLE:
         return None
     if slot in locked or (slot in paper.before and paper.before[slot] not in locked):
         return None

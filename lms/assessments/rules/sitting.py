@@ -231,6 +231,7 @@ def require_start(
     passed: bool,
     last_ended_at: datetime | None = None,
     cooldown_days: int = 0,
+    being_marked: bool = False,
 ) -> None:
     """Whether a new attempt may begin now. Raises RuleBroken with the reason."""
     where = window(opens_at, closes_at, at)
@@ -240,6 +241,8 @@ def require_start(
         raise RuleBroken("closed", _("This test has closed."))
     if passed:
         raise RuleBroken("already_passed", _("You have passed this test. It need not be taken again."))
+    if being_marked:
+        raise RuleBroken("being_marked", _("Your last attempt waits for its markers."))
     if used >= allowed:
         raise RuleBroken("no_attempts_left", _("You have used all your attempts."))
     free = free_from(last_ended_at, cooldown_days)

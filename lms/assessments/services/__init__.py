@@ -59,6 +59,13 @@ from lms.assessments.services.making import (
     edit_terms,
     set_blueprint,
 )
+from lms.assessments.services.markers import (
+    ask_markers,
+    mark_at_station,
+    mark_response,
+    order_remark,
+    set_marking,
+)
 from lms.assessments.services.practice import (
     answer_checkpoint,
     answer_round,
@@ -86,6 +93,8 @@ from lms.assessments.services.receipts import public_key as receipts_key
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
 from lms.assessments.services.samples import add_sample_practice, add_sample_test
 from lms.assessments.services.seb import set_seb
+from lms.assessments.services.sending import clean_file, keep_file, require_sendable, require_slot, send_file
+from lms.assessments.services.settling import settle
 from lms.assessments.services.sitting import (
     MARK_JOB,
     close_if_expired,
@@ -130,8 +139,10 @@ __all__ = [
     "answer_checkpoint",
     "answer_round",
     "appeal",
+    "ask_markers",
     "begin_round",
     "chosen",
+    "clean_file",
     "close_if_expired",
     "close_import",
     "comment",
@@ -161,14 +172,18 @@ __all__ = [
     "give_receipt_late",
     "import_portion",
     "keep",
+    "keep_file",
     "make_cards",
     "make_decks",
     "make_test",
     "mark_again",
+    "mark_at_station",
+    "mark_response",
     "mark_sitting",
     "move_study",
     "note",
     "note_step",
+    "order_remark",
     "pause",
     "pause_all",
     "place_checkpoint",
@@ -188,16 +203,21 @@ __all__ = [
     "request_drill",
     "request_statistics",
     "require_ready",
+    "require_sendable",
+    "require_slot",
     "resume",
     "resume_all",
     "retire",
     "review",
     "rewrite",
     "seal",
+    "send_file",
     "set_blueprint",
     "set_enemies",
     "set_equivalent",
+    "set_marking",
     "set_seb",
+    "settle",
     "start",
     "start_study",
     "submit",

@@ -60,11 +60,6 @@ def make_test(
         raise RuleBroken(
             "wrong_bank", _("Tests take their questions from exam banks of their own programme.")
         )
-    if any(rules.TYPES[version.type].is_marked_by_people for version in versions):
-        raise RuleBroken(
-            "marked_by_people",
-            _("Essays, files and stations are marked by people, which this test cannot wait for."),
-        )
     test = Test(
         cohort_id=cohort.id,
         title_zh=title_zh,

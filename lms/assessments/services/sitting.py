@@ -12,7 +12,9 @@ from sqlalchemy.orm import joinedload
 from lms import policy
 from lms.assessments import queries, rules
 from lms.assessments.models import ClockEvent, Grade, GradeRun, KeyRevision, Mark, Sitting, Test
+from lms.assessments.queries.markers import settled_shares, waits_for_people
 from lms.assessments.rules.papers import form_for
+from lms.assessments.services.markers import begin_waiting
 from lms.assessments.services.receipts import give_receipt, new_receipt
 from lms.core import audit, jobs, ports
 from lms.core.db import db
@@ -66,6 +68,7 @@ def start(test: Test, *, client_uuid: str, by: Actor, at: datetime) -> Sitting:
         passed=graded,
         last_ended_at=sittings[-1].submitted_at if sittings else None,
         cooldown_days=test.cooldown_days,
+        being_marked=any(one.marking_since is not None and one.marked_at is None for one in sittings),
     )
     sitting = Sitting(
         test_id=test.id,
@@ -183,7 +186,7 @@ def close_if_expired(sitting_id: int, *, at: datetime) -> bool:
         if not rules.is_expired(sitting.state, ends_at, at):
             return False
         _expire(sitting, ends_at, at)
-    if sitting.marked_at is None and sitting.gave_up_at is None:
+    if sitting.marked_at is None and sitting.gave_up_at is None and sitting.marking_since is None:
         _mark_now(sitting, at)
     return True
 
@@ -252,7 +255,7 @@ def _mark_now(sitting: Sitting, at: datetime) -> None:
     try:
         with db.session.begin_nested():
             _mark(sitting, at)
-            if sitting.test.is_released:
+            if sitting.test.is_released and sitting.marked_at is not None:
                 sitting.told_at = at  # the trainee is looking: the next page shows the result
     except Exception:
         log.exception("sitting %s could not be marked at once", sitting.id)
@@ -277,10 +280,20 @@ def mark_anew(sitting: Sitting, *, reason: str, at: datetime) -> None:
     _mark(sitting, at)
 
 
+def mark_settled(sitting: Sitting, *, at: datetime) -> None:
+    """Give a sitting (held as ``locked`` gives it) its result, now that everything people mark in it is settled."""
+    _mark(sitting, at)
+
+
 def _mark(sitting: Sitting, at: datetime) -> None:
-    """Mark the answers that stand, in the test's newest run, and give the receipt."""
+    """Mark the answers that stand, in the test's newest run, and give the receipt; what people mark first waits for them."""
     run = queries.run_of(sitting.test_id)
     answers = queries.standing(sitting.id).answers
+    by_people = waits_for_people(sitting, answers)
+    settled = settled_shares([sitting.id]) if by_people else {}
+    if any((sitting.id, slot["slot"]) not in settled for slot in by_people):
+        begin_waiting(sitting, by_people, at=at)
+        return
     keys = {
         row.id: row
         for row in db.session.scalars(select(KeyRevision).where(KeyRevision.id.in_(list(run.keys.values()))))
@@ -296,7 +309,8 @@ def _mark(sitting: Sitting, at: datetime) -> None:
         drawn = rules.draw(ask.body.get("parameters") or [], rules.sub_seed(seed, f"slot:{slot['slot']}"))
         earned = rules.mark(ask, response, slot["marks"], drawn)
         if earned is None:
-            raise ValueError("a paper with asks that people mark was published")
+            earned = slot["marks"] * settled.get((sitting.id, slot["slot"]), Fraction(0))
+            response = rules.as_marked(ask.kind, response)
         marks.append(
             Mark(
                 grade_run_id=run.id,

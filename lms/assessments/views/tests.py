@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from lms.assessments import api, queries, rules, services
 from lms.assessments.forms import StartForm
 from lms.assessments.models import Sitting, Test
+from lms.assessments.queries import markers, overview
 from lms.assessments.views.blueprint import bp
 from lms.assessments.views.making import desk_page
 from lms.assessments.writer import Ack, Overloaded
@@ -81,6 +82,7 @@ def _test_page(test: Test, by: Actor, at: datetime, form: StartForm) -> Response
             reads_statistics=allows(by, Permission.STATISTICS_READ, test),
             decides=allows(by, Permission.APPROVE, test),
             drills=allows(by, Permission.DRILL_RUN, test),
+            marks=allows(by, Permission.MARKING_MANAGE, test) and overview.has_human_slots(test),
             tab="tests",
         ),
         form.status,
@@ -324,7 +326,7 @@ def result(public_id: str) -> ResponseReturnValue:
         found.state, queries.ends_at(found, at), at
     ):
         return redirect(f"/sittings/{public_id}" if is_own else f"/tests/{found.test.public_id}", 303)
-    if found.marked_at is None and found.gave_up_at is None and is_own:
+    if found.marked_at is None and found.gave_up_at is None and found.marking_since is None and is_own:
         # The clock handed it in and the sweep has not come by yet: write down what is already so.
         with transaction():
             services.close_if_expired(found.id, at=at)
@@ -346,6 +348,7 @@ def result(public_id: str) -> ResponseReturnValue:
         receipt=json.loads(receipt) if receipt else None,
         answered=outcome.answered if outcome else queries.standing(found.id).answered,
         own=queries.own_tests([found.test], by, at)[0] if is_own else None,
+        marks=allows(by, Permission.MARKING_MANAGE, found.test),
         result=outcome,
         tab="tests",
     )
@@ -379,6 +382,7 @@ def manage(public_id: str) -> ResponseReturnValue:
         bands=queries.score_bands(found),
         unmarked=queries.unmarked(found) if given_up else (),
         newer_keys=queries.newer_keys(items, marked_by),
+        marks=any(markers.human_slots(paper) for paper in papers),
         tab="tests",
     )
 
