@@ -12,6 +12,7 @@ from sqlalchemy import select
 from lms.accounts import services as accounts_services
 from lms.accounts.models import Person
 from lms.assessments import models, queries, services
+from lms.assessments.psychometrics.report import report
 from lms.assessments.psychometrics.settling import Stand, outcome
 from lms.assessments.queries import markers as query
 from lms.assessments.queries import overview
@@ -510,6 +511,7 @@ def test_results_and_statistics_hold_what_people_marked(hall, cast, at):
     now = queries.stand(hall.test.id)
     data = queries.data_of(hall.test.id, now.run, now.last_grade_id)
     assert data.answers.marks == [[1.0, 4.0]]
+    assert report(data.answers)
 
 
 # ---------------------------------------------------------------- stations

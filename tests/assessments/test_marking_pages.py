@@ -278,12 +278,11 @@ def test_a_paper_that_waits_says_so_and_shows_its_marks_after_the_release(
     assert "Think of the airway." in shown
     assert re.search(r"4 / 4", shown)
     assert "How it was marked" not in shown
-    code = re.search(
+    codes = re.findall(
         r"/marking/responses/(\w+)", browser(cast.examiner, lang="en").get(f"{handed_in.url}/result").text
     )
-    assert code
-    view = coordinator.get(f"/marking/responses/{code[1]}").text
-    assert "90%" in view
+    assert len(codes) == 3
+    assert any("90%" in coordinator.get(f"/marking/responses/{code}").text for code in codes)
 
 
 def later_than_closing():
