@@ -282,6 +282,15 @@ def test_a_paper_that_waits_says_so_and_shows_its_marks_after_the_release(
         r"/marking/responses/(\w+)", browser(cast.examiner, lang="en").get(f"{handed_in.url}/result").text
     )
     assert len(codes) == 3
+    essay = next(
+        code
+        for code in codes
+        if "Have it marked once more" in coordinator.get(f"/marking/responses/{code}").text
+    )
+    refused = coordinator.post(f"/marking/responses/{essay}/remark", data={"reason": "An appeal was upheld."})
+    assert refused.status_code == 422
+    assert "Ask more people first" in refused.text
+    assert "An appeal was upheld." in refused.text
     assert any("90%" in coordinator.get(f"/marking/responses/{code}").text for code in codes)
 
 
