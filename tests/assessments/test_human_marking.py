@@ -12,13 +12,16 @@ from sqlalchemy import select
 from lms.accounts import services as accounts_services
 from lms.accounts.models import Person
 from lms.assessments import models, queries, services
+from lms.assessments.psychometrics.report import report
 from lms.assessments.psychometrics.settling import Stand, outcome
 from lms.assessments.queries import markers as query
 from lms.assessments.queries import overview
 from lms.assessments.rules import markers as rule
 from lms.assessments.services.settling import Settled
+from lms.core import clock
 from lms.core.db import db, transaction
 from lms.core.errors import NotFound, RuleBroken
+from lms.core.notices import Notice
 from lms.policy import Role
 
 ESSAY = {"stem": {"zh": "请写出交接班要点。", "en": "Write down what is handed over."}, "max_chars": 500}
@@ -440,6 +443,54 @@ def test_terms_of_the_marking_stand_once_it_has_begun(hall, cast, at):
     assert hall.grade(sitting).score == 6
 
 
+def test_where_no_third_is_left_the_coordinator_is_told_and_whoever_is_asked_then_gets_it(hall, cast, at):
+    hall.ask("ESSAY", *hall.markers[:2])
+    sitting = hall.hand_in(cast.trainee, ESSAY=WORDS)
+    first, second = hall.seats(sitting)
+    hall.mark(first, 4, 6)
+    hall.mark(second, 0, 1)
+    kinds = set(
+        db.session.scalars(select(Notice.kind).where(Notice.account_id == cast.coordinator.account_id))
+    )
+    assert "assessments.third_marker" in kinds
+    found = overview.overview(hall.test, cast.coordinator, on=clock.today(at))
+    assert [row.state for row in found.apart] == ["apart"]
+    assert [percent for _name, percent in found.apart[0].marks] == ["100", "10"]
+    hall.ask("ESSAY", *hall.markers)
+    assert hall.seats(sitting)[2].person_id == hall.markers[2].person_id
+
+
+def test_who_manages_the_marking_and_marks_too_does_not_see_what_others_gave(hall, cast, at):
+    own = with_role(cast.coordinator, Role.MARKER, f"programme:{cast.programme.id}", at)
+    hall.markers.append(own)
+    hall.ask("ESSAY", own, hall.markers[0])
+    sitting = hall.hand_in(cast.trainee, ESSAY=WORDS)
+    for seat, marks in zip(hall.seats(sitting), ((4, 6), (0, 1)), strict=True):
+        hall.mark(seat, *marks)
+    found = overview.overview(hall.test, own, on=clock.today(at))
+    assert [percent for _name, percent in found.apart[0].marks] == ["", ""]
+    response = overview.response(found.apart[0].code, own)
+    assert {one.percent for one in overview.response_view(response, own).given} == {""}
+
+
+def test_agreement_is_told_with_its_n(hall, cast, at):
+    hall.ask("ESSAY", *hall.markers[:2])
+    for who, marks in ((cast.trainee, (4, 6)), (cast.other_trainee, (1, 1))):
+        for seat in hall.seats(hall.hand_in(who, ESSAY=WORDS)):
+            hall.mark(seat, *marks)
+    (asked,) = overview.overview(hall.test, cast.coordinator, on=clock.today(at)).questions
+    assert asked.agreement.n == 2
+    assert asked.agreement.kappa.kappa == pytest.approx(1)
+    assert asked.agreement.icc.icc_1_1 == pytest.approx(1)
+    assert asked.counts == {"ready": 2}
+
+
+def test_a_blueprint_draws_essays_too(hall, cast, at):
+    bank = db.session.scalars(select(models.ItemBank)).one()
+    known = queries.offered(bank, at=at, today=clock.today(at))
+    assert {one.version.type for one in known.values()} == {"A1", "ESSAY"}
+
+
 # ---------------------------------------------------------------- once more, regrade
 
 
@@ -510,6 +561,7 @@ def test_results_and_statistics_hold_what_people_marked(hall, cast, at):
     now = queries.stand(hall.test.id)
     data = queries.data_of(hall.test.id, now.run, now.last_grade_id)
     assert data.answers.marks == [[1.0, 4.0]]
+    assert report(data.answers)
 
 
 # ---------------------------------------------------------------- stations

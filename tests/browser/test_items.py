@@ -1,7 +1,7 @@
 """Every kind of question on the sitting page, in real Chromium: answered with and without scripts, kept, shown again, locked.
 
 A paper with one question of each kind that is marked by rule is put into the demonstration (`python -m tests.browser.test_items
-FOLDER`, a process of its own). What that paper cannot hold yet (files and essays, which people mark) and texts with gaps are
+FOLDER`, a process of its own). What people mark (files and essays; their way through is test_marking.py) and texts with gaps are
 drawn by the same macros and served at the site's own address; there the operations are recorded instead of sent.
 """
 

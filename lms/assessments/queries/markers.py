@@ -271,7 +271,6 @@ class Work:
     """Of an essay."""
     file: SlotFile | None
     lines: Sequence[rule.Line]
-    key_revision_id: int
     marking: Marking | None
     """What this marker gave last."""
     is_settled: bool
@@ -335,7 +334,7 @@ def work(found: MarkerSeat) -> Work:
     """What the person on a seat sees: question, answer, rubric, and their own marks."""
     response, sitting = found.response, found.response.sitting
     said = standing(sitting.id).answers.get(response.slot)
-    revision, lines = rubric_of(sitting.test_id, response.question_version_id)
+    _revision, lines = rubric_of(sitting.test_id, response.question_version_id)
     version = response.version
     settled = db.session.get(SettledMark, (response.id, response.round))
     return Work(
@@ -346,7 +345,6 @@ def work(found: MarkerSeat) -> Work:
         text=str((said or {}).get("text", "")),
         file=kept_file(sitting.id, response.slot, said),
         lines=lines,
-        key_revision_id=revision,
         marking=newest_markings([found.id]).get(found.id),
         is_settled=settled is not None,
     )
@@ -484,7 +482,6 @@ class Station:
     version: QuestionVersion
     item: Item
     lines: Sequence[rule.Line]
-    key_revision_id: int
 
 
 def station(test_id: str, question_id: str, by: Actor) -> Station:
@@ -510,8 +507,8 @@ def station(test_id: str, question_id: str, by: Actor) -> Station:
     test = _tests([row.test_id])[row.test_id]
     policy.require(by, Permission.RESPONSE_MARK, _any(test, by))
     version, item = _versions([row.question_version_id])[row.question_version_id]
-    revision, lines = rubric_of(test.id, version.id)
-    return Station(test, version, item, lines, revision)
+    _revision, lines = rubric_of(test.id, version.id)
+    return Station(test, version, item, lines)
 
 
 @dataclass(frozen=True)

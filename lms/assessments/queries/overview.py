@@ -97,9 +97,6 @@ class Row:
     state: str
     marks: Sequence[tuple[str, str]]
     """Marker and percent, as far as the viewer may see them."""
-    share: str
-    """Settled or about to be, per cent."""
-    round: int
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,6 @@ def agreement(rows: Sequence[Stood]) -> Agreement:
 
 def _row(row: Stood, n: int, by: Actor) -> Row:
     hides = row.settled is None and any(one.person.id == by.person_id for one in row.seated)
-    share = row.settled.share if row.settled else row.outcome.share
     return Row(
         row.response.public_id,
         n,
@@ -210,8 +206,6 @@ def _row(row: Stood, n: int, by: Actor) -> Row:
             (one.person.name, _percent(one.marking.share) if one.marking and not hides else "")
             for one in row.seated
         ],
-        _percent(share) if share is not None and not hides else "",
-        row.response.round,
     )
 
 

@@ -45,11 +45,18 @@ THIRD = notices.Kind(
 
 
 def _record(
-    act: str, test: Test, *, by: Actor | None, at: datetime, subject: str = "", **detail: Any
+    act: str,
+    test: Test,
+    *,
+    by: Actor | None,
+    at: datetime,
+    subject: str = "",
+    scope: str = "",
+    **detail: Any,
 ) -> None:
     audit.record(
         f"assessments.marking.{act}",
-        scope=f"programme:{test.programme_id}",
+        scope=scope or f"programme:{test.programme_id}",
         at=at,
         account_id=by.account_id if by else None,
         subject=subject or f"test:{test.public_id}",
@@ -161,7 +168,8 @@ def begin_waiting(sitting: Sitting, slots: Sequence[Mapping[str, object]], *, at
     """Hand the responses of a sitting to their markers; a second time changes nothing."""
     if sitting.marking_since is None:
         sitting.marking_since = at
-        _record("wait", sitting.test, by=None, at=at, sitting=sitting.public_id)
+        own = f"sitting:{sitting.public_id}"
+        _record("wait", sitting.test, by=None, at=at, subject=own, scope=f"sitting:{sitting.id}")
     made = [response_for(sitting, int(str(slot["slot"])), int(str(slot["version"])), at=at) for slot in slots]
     seat_markers(sitting.test, made, at=at)
 

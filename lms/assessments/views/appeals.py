@@ -106,6 +106,7 @@ def _page(public_id: str, form: Form) -> ResponseReturnValue:
         and allows(by, Permission.APPEAL_ANSWER, found),
         corrects=found.state in {AppealState.UPHELD, AppealState.PARTLY}
         and allows(by, Permission.BANK_READ, found),
+        marks=allows(by, Permission.MARKING_MANAGE, found),
         tab="tests",
     )
     return page, form.status

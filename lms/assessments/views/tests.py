@@ -371,6 +371,7 @@ def manage(public_id: str) -> ResponseReturnValue:
     papers, marked_by = queries.papers_and_keys(found.id)
     shown = next((paper for paper in papers if str(paper.n) == request.args.get("paper")), papers[0])
     items = queries.staff_items(shown)
+    marks = any(markers.human_slots(paper) for paper in papers)
     return render_template(
         "assessments/manage.html",
         test=found,
@@ -382,7 +383,8 @@ def manage(public_id: str) -> ResponseReturnValue:
         bands=queries.score_bands(found),
         unmarked=queries.unmarked(found) if given_up else (),
         newer_keys=queries.newer_keys(items, marked_by),
-        marks=any(markers.human_slots(paper) for paper in papers),
+        marks=marks,
+        wait=overview.waiting_count(found.id) if marks else 0,
         tab="tests",
     )
 

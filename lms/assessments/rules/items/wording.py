@@ -170,7 +170,7 @@ def file_faults(body: Json, key: Json) -> Iterator[Fault]:
 
 
 def read_file(_body: Json, raw: Any) -> dict[str, Any] | None:
-    """``{"file": storage key, "name"}``; empty takes it back."""
+    """``{"file": id of what was sent, "name"}``; empty takes it back."""
     given = as_map(raw)
     name, key = given.get("name", ""), given.get("file")
     if not all(isinstance(one, str) and len(one) <= LONGEST_NAME and is_storable(one) for one in (name, key)):
