@@ -26,6 +26,7 @@ from lms.courses import jobs as courses_jobs
 from lms.courses import queries as courses_queries
 from lms.courses import services as courses_services
 from lms.courses import views as courses_views
+from lms.logbooks import jobs as logbooks_jobs
 from lms.logbooks import queries as logbooks_queries
 from lms.logbooks import views as logbooks_views
 from lms.migrations import newest, revision_of
@@ -231,7 +232,7 @@ def _join_ports() -> None:
 
 def _join_jobs() -> None:
     """Everything a worker can do."""
-    for room in (accounts_jobs, courses_jobs, assessments_jobs, certificates_jobs):
+    for room in (accounts_jobs, courses_jobs, assessments_jobs, logbooks_jobs, certificates_jobs):
         room.register()
     notices.register_jobs()
     for chore in (audit.seal_yesterday, limits.sweep, _forget_leftovers):

@@ -165,6 +165,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--data", type=Path, help="data folder of a demonstration site")
     export.add_argument("--to", type=Path, required=True)
 
+    logbooks = commands.add_parser("logbooks", help="logbooks").add_subparsers(metavar="ACT", required=True)
+    prove = _add(
+        logbooks, "verify", _logbooks_verify, "check every signature of a logbook, name what is broken"
+    )
+    prove.add_argument("--enrolment", required=True, help="the enrolment's id, as in the trainee's address")
+    prove.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
     assessments = commands.add_parser("assessments", help="tests").add_subparsers(
         metavar="ACT", required=True
     )
@@ -512,6 +519,14 @@ def _certificates_export(args: argparse.Namespace) -> int:
     settings = _settings(args.data)
     with create_app(settings).app_context():
         return cli.export(args.to, settings=settings)
+
+
+def _logbooks_verify(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.logbooks import cli
+
+    with create_app(_settings(args.data)).app_context():
+        return cli.verify(args.enrolment)
 
 
 def _assessments_statistics(args: argparse.Namespace) -> int:

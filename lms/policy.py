@@ -124,6 +124,11 @@ class Permission(StrEnum):
     ENTRY_READ = "logbooks.entry.read"
     ENTRY_CHANGE = "logbooks.entry.change"
     ENTRY_SIGN = "logbooks.entry.sign"
+    ENTRY_COUNTERSIGN = "logbooks.entry.countersign"
+    ENTRY_AMEND = "logbooks.entry.amend"
+    ENTRY_VOID = "logbooks.entry.void"
+    ENTRY_LET_IN = "logbooks.entry.let_in"
+    LEDGER_READ = "logbooks.ledger.read"
 
     PROGRESS_READ = "certificates.progress.read"
     CERTIFICATE_ISSUE = "certificates.certificate.issue"
@@ -177,6 +182,16 @@ def is_signer(actor: Actor, thing: Any) -> bool:
 def is_mentor(actor: Actor, thing: Any) -> bool:
     """the actor is paired with the trainee on this day"""
     return actor.person_id in getattr(thing, "mentor_person_ids", ())
+
+
+def is_second(actor: Actor, thing: Any) -> bool:
+    """the actor supervised on that day beside the signer"""
+    return actor.person_id in getattr(thing, "second_person_ids", ())
+
+
+def someone_else_signs(actor: Actor, thing: Any) -> bool:
+    """it was not submitted to the actor"""
+    return bool(getattr(thing, "signer_person_id", None) != actor.person_id)
 
 
 def is_judge(actor: Actor, thing: Any) -> bool:
@@ -261,10 +276,18 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
         [is_author],
         [is_signer, was_submitted],
         [is_mentor, was_submitted],
-        [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR), was_submitted],
+        [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.UNIT_LEAD), was_submitted],
     ],
     P.ENTRY_CHANGE: [[is_author]],
     P.ENTRY_SIGN: [[is_signer, someone_else_wrote_it]],
+    P.ENTRY_COUNTERSIGN: [
+        [someone_else_wrote_it, someone_else_signs, is_second],
+        [holds(R.UNIT_LEAD), someone_else_wrote_it, someone_else_signs],
+    ],
+    P.ENTRY_AMEND: [[is_author], [is_signer, was_submitted]],
+    P.ENTRY_VOID: [[holds(R.DIRECTOR), someone_else_wrote_it]],
+    P.ENTRY_LET_IN: [[holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.LEDGER_READ: [[is_self], [holds(R.COORDINATOR, R.DIRECTOR)]],
     P.PROGRESS_READ: [[is_trainee], [is_mentor], [_READS]],
     P.CERTIFICATE_ISSUE: [[_RUNS]],
     P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import lru_cache
 from typing import Any
 
 import rfc8785
@@ -50,6 +51,11 @@ def ed25519_public_key(private_key: bytes) -> bytes:
     )
 
 
+def ed25519_private_key() -> bytes:
+    """A fresh 32-byte private key."""
+    return Ed25519PrivateKey.generate().private_bytes_raw()
+
+
 def sign_ed25519(message: bytes, *, private_key: bytes) -> bytes:
     """The 64-byte Ed25519 signature of ``message`` (RFC 8032); ``private_key``: 32 bytes."""
     return Ed25519PrivateKey.from_private_bytes(private_key).sign(message)
@@ -93,7 +99,9 @@ def unseal(sealed: bytes, passphrase: str) -> bytes:
         raise NotOpened("another passphrase sealed it, or it was changed since") from problem
 
 
+@lru_cache(maxsize=512)
 def _key(passphrase: str, salt: bytes) -> bytes:
+    # Slow on purpose against guessing; a process that holds the passphrase anyway derives each key once.
     return Scrypt(salt=salt, length=32, n=2**16, r=8, p=1).derive(passphrase.encode())
 
 

@@ -3,7 +3,16 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from wtforms import DateField, IntegerField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    IntegerField,
+    RadioField,
+    SelectChoice,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from lms.accounts.models import Person
@@ -52,11 +61,31 @@ class EntryForm(Form):
     gestation_band = SelectField(lazy("Gestation"), [Optional()], validate_choice=False)
     weight_band = SelectField(lazy("Body weight"), [Optional()], validate_choice=False)
     self_level = SelectField(lazy("How much help did you need?"), [Optional()], validate_choice=False)
+    complication_kind = SelectField(lazy("Which complication?"), [Optional()], validate_choice=False)
+    shift = RadioField(lazy("Shift"), [Optional()], choices=_choices(rules.SHIFTS), validate_choice=False)
+    kind = SelectField(lazy("What kind of thing was it?"), [Optional()], validate_choice=False)
+    diagnosis = StringField(lazy("Diagnosis (ICD-10)"), [Optional(), Length(max=8)])
+    indication = StringField(lazy("Why was it done?"), [Optional(), Length(max=rules.INDICATION_MAX)])
+    device_route = SelectField(lazy("By which route?"), [Optional()], validate_choice=False)
+    pain_relief = SelectField(lazy("Pain relief given?"), [Optional()], validate_choice=False)
+    consent_seen = SelectField(lazy("Consent seen?"), [Optional()], validate_choice=False)
+    difficulty = RadioField(
+        lazy("How hard was it?"), [Optional()], choices=_choices(rules.DIFFICULTIES), validate_choice=False
+    )
 
     DETAILS = (
         "success",
         "attempts",
         "complication",
+        "complication_kind",
+        "shift",
+        "kind",
+        "diagnosis",
+        "indication",
+        "device_route",
+        "pain_relief",
+        "consent_seen",
+        "difficulty",
         "mode",
         "setting",
         "gestation_band",
@@ -82,6 +111,11 @@ class EntryForm(Form):
             (self.setting, rules.SETTINGS),
             (self.gestation_band, rules.GESTATION_BANDS),
             (self.weight_band, rules.WEIGHT_BANDS),
+            (self.complication_kind, rules.COMPLICATION_KINDS),
+            (self.kind, rules.KINDS),
+            (self.device_route, rules.ROUTES),
+            (self.pain_relief, rules.SUCCESS),
+            (self.consent_seen, rules.SUCCESS),
         ):
             field.choices = [empty, *_choices(words)]
         self.self_level.choices = [
@@ -155,11 +189,30 @@ class EntryForm(Form):
             attempts=self.attempts.data,
             success=self.success.data or "",
             complication=self.complication.data or "",
+            complication_kind=self.complication_kind.data or "",
+            shift=self.shift.data or "",
+            kind=self.kind.data or "",
+            diagnosis=self.diagnosis.data or "",
+            indication=self.indication.data or "",
+            device_route=self.device_route.data or "",
+            pain_relief=self.pain_relief.data or "",
+            consent_seen=self.consent_seen.data or "",
+            difficulty=self.difficulty.data or "",
             self_level=int(self.self_level.data)
             if re.fullmatch("[0-9]{1,2}", self.self_level.data or "")
             else None,
             note=self.note.data or "",
         )
+
+
+class AmendForm(EntryForm):
+    """A signed entry put right: the same form, and why."""
+
+    reason = TextAreaField(
+        lazy("Why do you correct it?"),
+        [InputRequired(lazy("Write the reason.")), Length(max=rules.WORDS_MAX)],
+        filters=[lambda text: text or ""],
+    )
 
 
 class SignForm(ConfirmingForm):
@@ -187,3 +240,50 @@ class ReturnForm(Form):
     words = TextAreaField(
         lazy("In your words"), [Optional(), Length(max=rules.WORDS_MAX)], filters=[lambda text: text or ""]
     )
+
+
+class SeveralForm(ConfirmingForm):
+    """Several routine entries at once; each level has a name of its own."""
+
+
+class VoidForm(Form):
+    """Why a signed entry becomes void."""
+
+    reason = RadioField(
+        lazy("Reason"),
+        [InputRequired(lazy("Choose a reason."))],
+        choices=_choices(rules.VOID_REASONS),
+        validate_choice=False,
+    )
+    words = TextAreaField(
+        lazy("In your words"), [InputRequired(lazy("Write the reason.")), Length(max=rules.WORDS_MAX)]
+    )
+
+
+class ReviveForm(Form):
+    """Why a lapsed entry comes back."""
+
+    words = TextAreaField(
+        lazy("In your words"), [InputRequired(lazy("Write the reason.")), Length(max=rules.WORDS_MAX)]
+    )
+
+
+class LateForm(Form):
+    """Days of which late entries are let in."""
+
+    from_on = DateField(lazy("First day"), [InputRequired(lazy("Give the date."))])
+    to_on = DateField(lazy("Last day"), [InputRequired(lazy("Give the date."))])
+    reason = TextAreaField(
+        lazy("Reason"), [InputRequired(lazy("Write the reason.")), Length(max=rules.WORDS_MAX)]
+    )
+
+
+class ReflectionForm(Form):
+    """The trainee's own thoughts."""
+
+    text = TextAreaField(
+        lazy("Your thoughts"),
+        [Optional(), Length(max=rules.REFLECTION_MAX)],
+        filters=[lambda text: text or ""],
+    )
+    shared = BooleanField(lazy("Whoever may read this entry may read this too"))

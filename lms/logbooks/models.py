@@ -101,6 +101,12 @@ class Entry(WithId, Base):
     opened_at: Mapped[datetime | None]
     """When the signer first had this revision on the screen; from then on it cannot be recalled."""
     decided_at: Mapped[datetime | None]
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("entry.id"), index=True)
+    """The signed entry that this one corrects; it stays as it was, and no longer counts."""
+    escalated: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The last stage of ``rules.STAGES`` that this revision has reached while it waited."""
+    seen_at: Mapped[datetime | None]
+    """When somebody other than the signer first read the signature; from then on it cannot be withdrawn."""
 
     item: Mapped[Item] = relationship(lazy="raise")
     enrolment: Mapped[Enrolment] = relationship(lazy="raise")
@@ -136,12 +142,31 @@ class EntryRevision(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
 
 
+class SigningKey(WithId, Base):
+    """A person's own Ed25519 key, made when they first sign, never changed.
+
+    The private half is sealed under the site's key passphrase; a fresh confirmation authorises each use.
+    """
+
+    __tablename__ = "signing_key"
+    __table_args__ = (UniqueConstraint("person_id", "number"),)
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    number: Mapped[int] = mapped_column(default=1)
+    """The highest is in use."""
+    public_key: Mapped[str] = mapped_column(String(64))
+    """Hexadecimal."""
+    sealed: Mapped[str] = mapped_column(String(300))
+    """The private half (``core.digests.seal``), base64."""
+    made_at: Mapped[datetime]
+
+
 class Signature(WithId, Base):
     """A signer's word on one revision, never changed."""
 
     __tablename__ = "entry_signature"
     __table_args__ = (
-        UniqueConstraint("revision_id", "kind"),
+        UniqueConstraint("revision_id", "kind", "number"),
         CheckConstraint("signer_person_id <> author_person_id", name="not_own"),
         CheckConstraint("level BETWEEN 1 AND 5", name="level"),
         Index("ix_entry_signature_entry", "entry_id"),
@@ -165,9 +190,18 @@ class Signature(WithId, Base):
     payload_sha256: Mapped[str] = mapped_column(String(64))
     statement_sha256: Mapped[str] = mapped_column(String(64))
     """Over ``rules.statement``: seals level, words and time to the payload."""
+    number: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Counts the signatures of one kind on a revision: the second follows a withdrawn first."""
+    key_id: Mapped[int | None] = mapped_column(ForeignKey("signing_key.id"))
+    """None only for signatures of the first version, which had a digest and no key."""
+    signature: Mapped[str] = mapped_column(String(128), default="", server_default="")
+    """Ed25519 over the canonical JSON of ``rules.statement``, hexadecimal."""
+    batch: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    """Names the sitting in which several entries were signed together; empty for one that was signed alone."""
     opened_at: Mapped[datetime | None]
     signed_at: Mapped[datetime]
 
+    key: Mapped[SigningKey | None] = relationship(lazy="raise")
     signer: Mapped[Person] = relationship(lazy="raise", foreign_keys=[signer_person_id])
 
 
@@ -194,6 +228,73 @@ class EntryReturn(Base):
     at: Mapped[datetime]
 
     person: Mapped[Person] = relationship(lazy="raise")
+
+
+class EntryAct(Base):
+    """An act that is added to an entry's record with its reason, never changed."""
+
+    __tablename__ = "entry_act"
+    __table_args__ = (
+        UniqueConstraint("signature_id"),
+        CheckConstraint("act IN ('withdraw', 'amend', 'void', 'revive', 'lapse')", name="act"),
+        CheckConstraint("(act = 'withdraw') = (signature_id IS NOT NULL)", name="signature"),
+        Index("ix_entry_act_entry", "entry_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"))
+    signature_id: Mapped[int | None] = mapped_column(ForeignKey("entry_signature.id"))
+    """The signature that a withdrawal takes back."""
+    act: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str] = mapped_column(String(20), default="")
+    """A key of ``rules.VOID_REASONS``, or empty where the words say it all."""
+    words: Mapped[str] = mapped_column(String(rules.WORDS_MAX), default="")
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    """None: the clock."""
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    at: Mapped[datetime]
+
+    person: Mapped[Person | None] = relationship(lazy="raise")
+
+
+class LateWindow(WithId, Base):
+    """Days of which a coordinator lets late entries in (L5), with the reason; never changed."""
+
+    __tablename__ = "late_window"
+    __table_args__ = (CheckConstraint("to_on >= from_on", name="dates"),)
+
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"), index=True)
+    from_on: Mapped[date] = mapped_column(Date)
+    to_on: Mapped[date] = mapped_column(Date)
+    reason: Mapped[str] = mapped_column(String(rules.WORDS_MAX))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    at: Mapped[datetime]
+
+
+class Handover(Base):
+    """A code on the trainee's screen that opens one entry on the signer's phone, once, within ten minutes."""
+
+    __tablename__ = "entry_handover"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), index=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Reflection(Base):
+    """What the trainee thinks about an entry: theirs alone unless they share it; no part of what is signed."""
+
+    __tablename__ = "reflection"
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(String(rules.REFLECTION_MAX))
+    shared: Mapped[bool] = mapped_column(default=False)
+    """With whoever may read the entry; never in exports and certificates (L15)."""
+    at: Mapped[datetime]
 
 
 # ---------------------------------------------------------------- what the database itself refuses
@@ -237,22 +338,30 @@ def _listed(states: frozenset[str]) -> str:
 def entry_unless() -> str:
     """When the database lets an entry change: only along ``rules.MOVES``, and its content only in the author's hand (L3).
 
-    A signed state needs its signature row, a submitted one its revision row.
+    A signed state needs its signature row, a submitted one its revision row; a signature is withdrawn only by an appended
+    act, while nobody has read it.
     """
-    ways = sorted({(before, way.after) for way in rules.MOVES.values() for before in way.before})
+    ways = sorted(
+        {(before, way.after) for way in rules.MOVES.values() for before in way.before if before != way.after}
+    )
     moves = " OR ".join(f"(OLD.state = '{before}' AND NEW.state = '{after}')" for before, after in ways)
-    open_ = rules.IN_HAND | {rules.SUBMITTED}
     revision = "SELECT 1 FROM entry_revision r WHERE r.entry_id = NEW.id AND r.number = NEW.revision_no"
     signature = (
         "SELECT 1 FROM entry_signature s JOIN entry_revision r ON r.id = s.revision_id "
-        "WHERE r.entry_id = NEW.id AND r.number = NEW.revision_no"
+        "WHERE r.entry_id = NEW.id AND r.number = NEW.revision_no "
+        "AND NOT EXISTS (SELECT 1 FROM entry_act a WHERE a.signature_id = s.id)"
     )
+    open_ = _listed(rules.OPEN)
+    withdrawn = f"OLD.state = '{rules.SIGNED}' AND NEW.state = '{rules.SUBMITTED}'"
     return " AND ".join(
         (
             _same(*_NEVER),
-            f"({moves} OR (NEW.state = OLD.state AND OLD.state IN {_listed(open_)}))",
+            _same_or_null(("supersedes_id", "0")),
+            f"({moves} OR (NEW.state = OLD.state AND OLD.state IN {_listed(rules.OPEN | {rules.SIGNED})}))",
             f"(OLD.state IN {_listed(rules.IN_HAND)} OR ({_same(*_IN_HAND_ONLY)} AND {_same_or_null(*_IN_HAND_ONLY_OR_NULL)}))",
-            f"(OLD.state IN {_listed(open_)} OR ({_same_or_null(*_UNTIL_DECIDED)}))",
+            f"(OLD.state IN {open_} OR ({withdrawn}) OR ({_same_or_null(*_UNTIL_DECIDED)}))",
+            f"(NOT ({withdrawn}) OR (OLD.seen_at IS NULL AND NOT EXISTS ({signature})))",
+            "(OLD.seen_at IS NULL OR COALESCE(NEW.seen_at, NEW.created_at) = OLD.seen_at)",
             f"(NEW.state <> '{rules.SUBMITTED}' OR EXISTS ({revision}))",
             f"(NEW.state <> '{rules.SIGNED}' OR EXISTS ({signature} AND s.kind = 'sign'))",
             f"(NEW.state <> '{rules.COUNTERSIGNED}' OR EXISTS ({signature} AND s.kind = 'countersign'))",
@@ -261,6 +370,12 @@ def entry_unless() -> str:
 
 
 append_only("entry", unless=entry_unless())
-append_only("entry_revision")
-append_only("entry_signature")
-append_only("entry_return")
+for _table in (
+    "entry_revision",
+    "entry_signature",
+    "entry_return",
+    "entry_act",
+    "signing_key",
+    "late_window",
+):
+    append_only(_table)

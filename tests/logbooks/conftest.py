@@ -5,15 +5,16 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from lms.accounts import services as accounts
 from lms.accounts.models import Account, UserSession
-from lms.accounts.queries import actor_of_token, digest
+from lms.accounts.queries import actor_of, actor_of_token, digest
 from lms.accounts.services import sign_in
 from lms.core import clock, ids
 from lms.core.db import db, transaction
 from lms.logbooks import queries, services
 from lms.logbooks.models import Entry, Item
 from lms.logbooks.rules import Content
-from lms.policy import Actor
+from lms.policy import Actor, Role
 from lms.programmes import queries as programmes
 from tests.cast import Cast
 
@@ -32,6 +33,20 @@ class Desk:
     def __init__(self, cast: Cast, at: datetime) -> None:
         self.cast = cast
         self.at = at
+        self._unit_lead: Actor | None = None
+
+    @property
+    def unit_lead(self) -> Actor:
+        """A unit lead of the programme, who is paired with nobody."""
+        if self._unit_lead is None:
+            long_before = self.at - timedelta(days=30)
+            with transaction():
+                person = accounts.add_person(name_zh="何主任", name_latin="He", at=long_before, by=None)
+                account = accounts.add_account(person, login="he@example.org", at=long_before, by=None)
+                scope = f"programme:{self.cast.programme.id}"
+                accounts.grant(person, Role.UNIT_LEAD, scope, at=long_before, by=None)
+            self._unit_lead = actor_of(account, at=self.at)
+        return self._unit_lead
 
     def item(self, code: str = "N13") -> Item:
         """An item of the samples, its framework loaded."""

@@ -31,21 +31,38 @@ def test_an_act_leads_where_the_table_says_and_is_refused_from_everywhere_else(a
         assert refused(rules.move, state, act) == "entry_state"
 
 
-def test_nothing_leads_back_into_the_author_s_hand_once_it_is_signed():
+def test_nothing_but_a_withdrawal_leads_back_into_the_author_s_hand_once_it_is_signed():
     reached, frontier = set(), {rules.SIGNED}
     while frontier:
         state = frontier.pop()
         reached.add(state)
-        frontier |= {way.after for way in rules.MOVES.values() if state in way.before} - reached
-    assert not reached & (rules.IN_HAND | {rules.SUBMITTED})
+        frontier |= {
+            way.after for act, way in rules.MOVES.items() if state in way.before and act != "withdraw"
+        } - reached
+    assert reached == {rules.SIGNED, rules.COUNTERSIGNED, rules.SUPERSEDED, rules.VOIDED}
 
 
-def test_a_draft_that_was_sent_cannot_be_discarded_and_an_opened_entry_not_recalled():
-    assert "discard" in rules.acts(rules.DRAFT, who="author", opened=False, submitted_before=False)
-    assert "discard" not in rules.acts(rules.DRAFT, who="author", opened=False, submitted_before=True)
-    assert "recall" in rules.acts(rules.SUBMITTED, who="author", opened=False, submitted_before=True)
-    assert "recall" not in rules.acts(rules.SUBMITTED, who="author", opened=True, submitted_before=True)
-    assert rules.acts(rules.SIGNED, who="author", opened=True, submitted_before=True) == []
+def test_buttons_are_those_acts_that_the_guards_let_through():
+    author = {"hands": {rules.AUTHOR}}
+    assert "discard" in rules.acts(rules.DRAFT, **author, submitted_before=False)
+    assert "discard" not in rules.acts(rules.DRAFT, **author, submitted_before=True)
+    assert "recall" in rules.acts(rules.SUBMITTED, **author)
+    assert "recall" not in rules.acts(rules.SUBMITTED, **author, opened=True)
+    assert "recall" in rules.acts(rules.SUBMITTED, **author, opened=True, waited_long=True)
+    assert rules.acts(rules.SIGNED, **author) == ["amend"]
+    assert rules.acts(rules.SIGNED, hands={rules.SIGNER}) == ["withdraw", "amend"]
+    assert rules.acts(rules.SIGNED, hands={rules.SIGNER}, seen=True) == ["amend"]
+    assert rules.acts(rules.SIGNED, hands={rules.SECOND}) == []
+    assert rules.acts(rules.SIGNED, hands={rules.SECOND}, needs_second=True) == ["countersign"]
+    assert rules.acts(rules.LAPSED, hands={rules.DIRECTOR}) == ["revive"]
+
+
+def test_the_clock_s_acts_are_in_nobody_s_hand():
+    for state in rules.STATES:
+        found = rules.acts(
+            state, hands={rules.AUTHOR, rules.SIGNER, rules.SECOND, rules.DIRECTOR}, needs_second=True
+        )
+        assert not {"escalate", "lapse"} & set(found)
 
 
 @pytest.mark.parametrize(("ago", "code"), [(-1, "future"), (0, None), (30, None), (31, "too_late")])

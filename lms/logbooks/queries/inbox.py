@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 
 from lms import policy
 from lms.core.db import db
 from lms.core.ids import is_public_id
 from lms.logbooks import rules
-from lms.logbooks.models import Entry, EntryReturn
+from lms.logbooks.models import Entry, EntryReturn, Item
 from lms.logbooks.queries.records import returns_of, shown
 from lms.policy import Actor
+from lms.programmes.models import Cohort, Pairing, Placement
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Waiting:
     """The first time the trainee says they did this alone: worth a second look."""
     returned: EntryReturn | None
     """Why it went back before, if this is a corrected one."""
+    alike: int = 0
+    """L11: other entries of the trainee for the same item on the same day; warned of, not refused."""
 
 
 def to_sign(by: Actor, *, page: int = 1, per_page: int = 20) -> tuple[list[Waiting], int]:
@@ -79,7 +82,11 @@ def _waiting(rows: Sequence[Entry]) -> list[Waiting]:
             if one[:2] < (row.performed_on, row.id)
         ]
         alone = row.facts.operator_role == "P" and all(one[2] != "P" for one in alike_rows)
-        cards.append(Waiting(row, len(alike_rows) + 1, alone, returned.get(row.id)))
+        same_day = sum(
+            one[0] == row.performed_on and one[1] != row.id
+            for one in before.get((row.enrolment_id, row.item_id), [])
+        )
+        cards.append(Waiting(row, len(alike_rows) + 1, alone, returned.get(row.id), same_day))
     return cards
 
 
@@ -112,3 +119,65 @@ def decided(public_id: str, by: Actor) -> Entry | None:
             )
         )
     )
+
+
+def routine_to_sign(by: Actor) -> list[Waiting]:
+    """The oldest entries before the actor that may be signed together, at most ten."""
+    rows = db.session.scalars(
+        shown(
+            select(Entry)
+            .join(Item, Item.id == Entry.item_id)
+            .where(
+                Entry.signer_person_id == by.person_id,
+                Entry.author_person_id != by.person_id,
+                Entry.state == rules.SUBMITTED,
+                Item.critical.is_(False),
+                Entry.content["operator_role"].as_string().in_(sorted(rules.BULK_ROLES)),
+            )
+        )
+        .order_by(Entry.submitted_at, Entry.id)
+        .limit(3 * rules.BULK_MAX)
+    ).all()
+    fitting = [row for row in rows if rules.is_routine(row.facts, critical=False)]
+    return _waiting(fitting[: rules.BULK_MAX])
+
+
+def to_second(by: Actor, *, limit: int = 20) -> Sequence[Entry]:
+    """Signed entries that need the actor as the second, the oldest first."""
+    leads = [Entry.cohort_id.in_(_cohorts_led(by))] if by.is_any(policy.Role.UNIT_LEAD) else []
+    supervised = (
+        select(Pairing.id)
+        .join(Placement, Placement.id == Pairing.placement_id)
+        .where(
+            Placement.enrolment_id == Entry.enrolment_id,
+            Pairing.mentor_person_id == by.person_id,
+            Pairing.from_on <= Entry.performed_on,
+            Pairing.to_on >= Entry.performed_on,
+        )
+        .exists()
+    )
+    return db.session.scalars(
+        shown(
+            select(Entry)
+            .join(Item, Item.id == Entry.item_id)
+            .where(
+                Entry.state == rules.SIGNED,
+                Entry.signer_person_id != by.person_id,
+                Entry.author_person_id != by.person_id,
+                or_(Item.critical, Entry.content["complication"].as_string() == "major"),
+                or_(supervised, *leads),
+            )
+        )
+        .order_by(Entry.decided_at, Entry.id)
+        .limit(limit)
+    ).all()
+
+
+def _cohorts_led(by: Actor) -> Select[int]:
+    """Ids of the cohorts in which the actor leads a unit."""
+    query = select(Cohort.id)
+    cohorts = by.scope_ids("cohort", policy.Role.UNIT_LEAD)
+    programmes = by.scope_ids("programme", policy.Role.UNIT_LEAD)
+    if cohorts is None or programmes is None:
+        return query
+    return query.where(or_(Cohort.id.in_(cohorts), Cohort.programme_id.in_(programmes)))

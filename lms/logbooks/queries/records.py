@@ -1,25 +1,39 @@
 """One entry: who may read it, its history, and whether its signatures hold."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import joinedload
 
 from lms import policy
-from lms.accounts.models import Person
 from lms.core import audit
 from lms.core.db import db
+from lms.core.digests import sha256_hex
 from lms.core.errors import NotFound
 from lms.core.ids import is_public_id
 from lms.logbooks import rules
-from lms.logbooks.models import Entry, EntryReturn, EntryRevision, Item, Signature
+from lms.logbooks.models import (
+    Entry,
+    EntryAct,
+    EntryReturn,
+    EntryRevision,
+    Handover,
+    Item,
+    LateWindow,
+    Reflection,
+    Signature,
+    SigningKey,
+)
 from lms.policy import Actor, Permission
 from lms.programmes import queries as programmes
 from lms.programmes.models import Enrolment, Placement
+
+KEYS = "signing-keys"
+"""Scope of the trail that knows every signer's public key."""
+KEY_MADE = "logbooks.key.make"
 
 
 class EntryScope:
@@ -27,6 +41,7 @@ class EntryScope:
 
     def __init__(self, entry: Entry, programme_id: int) -> None:
         self._enrolment_id = entry.enrolment_id
+        self._performed_on = entry.performed_on
         self.state = entry.state
         self.author_person_id = entry.author_person_id
         self.trainee_person_id = entry.author_person_id
@@ -38,6 +53,12 @@ class EntryScope:
     def mentor_person_ids(self) -> frozenset[int]:
         """Looked up only for whoever is neither author nor signer."""
         return frozenset(programmes.mentor_ids(self._enrolment_id))
+
+    @cached_property
+    def second_person_ids(self) -> frozenset[int]:
+        """Who supervised on the day it was done, beside the signer."""
+        pairings = programmes.signers_on(self._enrolment_id, self._performed_on)
+        return frozenset(pairing.mentor_person_id for pairing in pairings) - {self.signer_person_id or 0}
 
 
 class LogbookScope:
@@ -91,9 +112,11 @@ def own_entry(public_id: str, by: Actor, *, for_update: bool = False) -> Entry:
 
 
 def entry_to_decide(public_id: str, by: Actor, *, for_update: bool = False) -> Entry:
-    """An entry that was put before the actor. Raises NotFound for any other, NotAllowed where they may only read it."""
+    """An entry that waits for the actor as signer or as second. Raises NotFound for any other, NotAllowed where they may only read it."""
     found = entry(public_id, by, for_update=for_update)
-    policy.require(by, Permission.ENTRY_SIGN, scope_of(found), see=Permission.ENTRY_READ)
+    scope = scope_of(found)
+    if found.state not in rules.COUNTED or not policy.allows(by, Permission.ENTRY_COUNTERSIGN, scope):
+        policy.require(by, Permission.ENTRY_SIGN, scope, see=Permission.ENTRY_READ)
     return found
 
 
@@ -128,8 +151,13 @@ def revision_of(entry: Entry) -> EntryRevision | None:
     )
 
 
+def standing() -> ColumnElement[bool]:
+    """Whether a signature has not been withdrawn."""
+    return ~select(EntryAct.id).where(EntryAct.signature_id == Signature.id).exists()
+
+
 def signature_of(entry: Entry, *, kind: str = "sign") -> Signature | None:
-    """The signature on the latest revision, if there is one."""
+    """The signature that stands on the latest revision, if there is one."""
     return db.session.scalar(
         select(Signature)
         .join(EntryRevision, EntryRevision.id == Signature.revision_id)
@@ -137,8 +165,100 @@ def signature_of(entry: Entry, *, kind: str = "sign") -> Signature | None:
             EntryRevision.entry_id == entry.id,
             EntryRevision.number == entry.revision_no,
             Signature.kind == kind,
+            standing(),
         )
     )
+
+
+def signatures_made(revision_id: int, kind: str) -> int:
+    """How many signatures of a kind a revision has had, withdrawn ones counted."""
+    return (
+        db.session.scalar(
+            select(func.count(Signature.id)).where(
+                Signature.revision_id == revision_id, Signature.kind == kind
+            )
+        )
+        or 0
+    )
+
+
+def seconds_of(entry: Entry) -> frozenset[int]:
+    """Who else supervised on the day, and could sign as the second."""
+    return scope_of(entry).second_person_ids
+
+
+def key_of(person_id: int) -> SigningKey | None:
+    """The key with which a person signs now."""
+    return db.session.scalar(
+        select(SigningKey)
+        .where(SigningKey.person_id == person_id)
+        .order_by(SigningKey.number.desc())
+        .limit(1)
+    )
+
+
+def keys_known() -> dict[str, str]:
+    """Public keys that the trail of keys knows, as hex, by public id."""
+    events = db.session.execute(
+        select(audit.AuditEvent.subject, audit.AuditEvent.detail).where(
+            audit.AuditEvent.scope == KEYS, audit.AuditEvent.act == KEY_MADE
+        )
+    )
+    return {subject.removeprefix("key:"): detail.get("public_key", "") for subject, detail in events}
+
+
+def handover(token: str, by: Actor) -> tuple[Handover, Entry]:
+    """A token and its entry, for the entry's signer. Raises NotFound for everybody else."""
+    row = db.session.scalar(select(Handover).where(Handover.token_sha256 == sha256_hex(token.encode())))
+    if row is None:
+        raise NotFound
+    found = db.session.scalars(shown(select(Entry).where(Entry.id == row.entry_id))).one()
+    policy.require(by, Permission.ENTRY_SIGN, scope_of(found))
+    return row, found
+
+
+def is_let_in(enrolment_id: int, day: date) -> bool:
+    """Whether the coordinator has let late entries of a day in."""
+    found = select(LateWindow.id).where(
+        LateWindow.enrolment_id == enrolment_id, LateWindow.from_on <= day, LateWindow.to_on >= day
+    )
+    return db.session.scalar(found.limit(1)) is not None
+
+
+def hands_of(entry: Entry, by: Actor) -> set[str]:
+    """Which hands of the state machine the actor has on an entry."""
+    scope = scope_of(entry)
+    asked = (
+        (rules.AUTHOR, Permission.ENTRY_CHANGE),
+        (rules.SIGNER, Permission.ENTRY_SIGN),
+        (rules.SECOND, Permission.ENTRY_COUNTERSIGN),
+        (rules.DIRECTOR, Permission.ENTRY_VOID),
+    )
+    return {hand for hand, permission in asked if policy.allows(by, permission, scope)}
+
+
+def reflection_of(entry: Entry, by: Actor) -> Reflection | None:
+    """The author's own thoughts; others see them only when they are shared."""
+    found = db.session.get(Reflection, entry.id)
+    if found is None or (entry.author_person_id != by.person_id and not found.shared):
+        return None
+    return found
+
+
+def replaced_by(entry: Entry) -> str | None:
+    """Public id of the entry that corrects this one."""
+    if entry.state != rules.SUPERSEDED:
+        return None
+    return db.session.scalar(
+        select(Entry.public_id).where(Entry.supersedes_id == entry.id).order_by(Entry.id.desc()).limit(1)
+    )
+
+
+def replaces(entry: Entry) -> str | None:
+    """Public id of the entry that this one corrects."""
+    if entry.supersedes_id is None:
+        return None
+    return db.session.scalar(select(Entry.public_id).where(Entry.id == entry.supersedes_id))
 
 
 def returns_of(entries: Iterable[Entry]) -> dict[int, EntryReturn]:
@@ -159,97 +279,16 @@ def returns_of(entries: Iterable[Entry]) -> dict[int, EntryReturn]:
     return {row.entry_id: row for row in rows}
 
 
-@dataclass(frozen=True)
-class Checked:
-    """A signature and whether it fits the record, worked out anew."""
+class Told(Protocol):
+    """Whatever says why an entry went back."""
 
-    signature: Signature
-    number: int
-    """Revision that was signed."""
-    broken: str
-    """Empty, or the link that does not hold (``rules.broken_link``)."""
+    @property
+    def reason(self) -> str:
+        """A code."""
 
-
-@dataclass(frozen=True)
-class Step:
-    """One line of an entry's history."""
-
-    act: str
-    """``submitted``, ``recalled``, ``returned``, ``declined``, ``signed``."""
-    at: datetime
-    person: Person | None
-    number: int = 0
-    level: int = 0
-    reason: str = ""
-    words: str = ""
-    broken: str = ""
-
-
-@dataclass(frozen=True)
-class History:
-    """Everything that happened to an entry, in order, and its checked signatures."""
-
-    steps: Sequence[Step]
-    signatures: Sequence[Checked]
-    returned: EntryReturn | None
-    """The latest return, if any."""
-
-
-def history(entry: Entry) -> History:
-    """The story of an entry; every signature is checked against record, statement and audit trail at this moment."""
-    revisions = db.session.scalars(
-        select(EntryRevision).where(EntryRevision.entry_id == entry.id).order_by(EntryRevision.number)
-    ).all()
-    returns = db.session.scalars(
-        select(EntryReturn)
-        .options(joinedload(EntryReturn.person))
-        .where(EntryReturn.entry_id == entry.id)
-        .order_by(EntryReturn.id)
-    ).all()
-    signatures = db.session.scalars(
-        select(Signature)
-        .options(joinedload(Signature.signer))
-        .where(Signature.entry_id == entry.id)
-        .order_by(Signature.id)
-    ).all()
-    events = db.session.scalars(
-        select(audit.AuditEvent)
-        .where(
-            audit.AuditEvent.scope == chain_of(entry.enrolment_id),
-            audit.AuditEvent.subject == f"entry:{entry.public_id}",
-        )
-        .order_by(audit.AuditEvent.seq)
-    ).all()
-    numbers = {revision.id: revision.number for revision in revisions}
-    checked = [check(signature, revisions, events) for signature in signatures]
-    steps = [Step("submitted", revision.made_at, entry.author, revision.number) for revision in revisions]
-    steps += [
-        Step("recalled", event.at, entry.author) for event in events if event.act == "logbooks.entry.recall"
-    ]
-    steps += [
-        Step(
-            "returned" if back.kind == "return" else "declined",
-            back.at,
-            back.person,
-            numbers.get(back.revision_id, 0),
-            reason=back.reason,
-            words=back.words,
-        )
-        for back in returns
-    ]
-    steps += [
-        Step(
-            "signed",
-            one.signature.signed_at,
-            one.signature.signer,
-            one.number,
-            level=one.signature.level,
-            words=one.signature.words,
-            broken=one.broken,
-        )
-        for one in checked
-    ]
-    return History(sorted(steps, key=lambda step: step.at), checked, returns[-1] if returns else None)
+    @property
+    def words(self) -> str:
+        """In their own words."""
 
 
 def chain_of(enrolment_id: int) -> str:
@@ -257,48 +296,23 @@ def chain_of(enrolment_id: int) -> str:
     return f"logbook:{enrolment_id}"
 
 
-def check(
-    signature: Signature, revisions: Sequence[EntryRevision], events: Sequence[audit.AuditEvent]
-) -> Checked:
-    """Re-check one signature (its signer loaded) against its revision and the trail's event."""
-    revision = next((one for one in revisions if one.id == signature.revision_id), None)
-    if revision is None:
-        return Checked(signature, 0, "record")
-    witnessed = next(
-        (
-            event.detail
-            for event in events
-            if event.act == f"logbooks.entry.{signature.kind}"
-            and event.detail.get("revision") == revision.number
-        ),
-        None,
-    )
-    broken = rules.broken_link(
-        payload=revision.payload,
-        revision_sha256=revision.payload_sha256,
-        signed_payload_sha256=signature.payload_sha256,
-        said=said(signature, signer=signature.signer.public_id),
-        statement_sha256=signature.statement_sha256,
-        witnessed=witnessed,
-    )
-    return Checked(signature, revision.number, broken)
-
-
-def said(signature: Signature, *, signer: str) -> dict[str, Any]:
-    """The statement that a signature row makes; ``signer``: public id of the person."""
+def said(signature: Signature) -> dict[str, Any]:
+    """The statement that a signature row makes (its signer and key loaded)."""
     return rules.statement(
         payload_sha256=signature.payload_sha256,
-        signer=signer,
+        signer=signature.signer.public_id,
         acted_as=signature.acted_as,
         kind=signature.kind,
         level=signature.level,
         words=signature.words,
         method=signature.method,
         signed_at=signature.signed_at.isoformat(timespec="microseconds"),
+        key=signature.key.public_id if signature.key else "",
+        batch=signature.batch,
     )
 
 
-def reason_text(back: EntryReturn | Step) -> str:
+def reason_text(back: EntryReturn | Told) -> str:
     """Why an entry went back, in the reader's language: the chosen phrase and the signer's own words."""
     phrase = ""
     if back.reason == rules.DECLINE_REASON:

@@ -13,7 +13,7 @@ from lms.core.db import transaction
 from lms.core.errors import NotFound
 from lms.core.i18n import _, pick
 from lms.logbooks import queries, rules, services
-from lms.logbooks.forms import EntryForm
+from lms.logbooks.forms import AmendForm, EntryForm
 from lms.logbooks.models import Entry, Framework, Item
 from lms.logbooks.rules import Content
 from lms.logbooks.views.blueprint import PER_PAGE, bp
@@ -41,7 +41,7 @@ def logbook() -> ResponseReturnValue:
     overview = queries.overview(enrolment, own=True)
     rows = queries.entries(enrolment, own=True, state=state, item=item, page=number, per_page=PER_PAGE)
     total = overview.total(state=state, item=item)
-    return render_template(
+    page = render_template(
         "logbooks/logbook.html",
         tab="logbook",
         enrolment=enrolment,
@@ -51,6 +51,17 @@ def logbook() -> ResponseReturnValue:
         state=state,
         item=item,
     )
+    note_seen(rows)
+    return page
+
+
+def note_seen(rows: Sequence[Entry]) -> None:
+    """Whoever reads a list of entries has seen the signatures in it."""
+    unseen = [row.id for row in rows if row.state == rules.SIGNED and row.seen_at is None]
+    if unseen and request.method == "GET":
+        by, at = actor(), clock.now()
+        with transaction():
+            services.note_seen(unseen, at=at, by=by)
 
 
 # ---------------------------------------------------------------- the form
@@ -63,7 +74,7 @@ class _Given(TypedDict):
     signer_person_id: int | None
 
 
-def _given(form: EntryForm) -> _Given:
+def given(form: EntryForm) -> _Given:
     """What a valid form says. Raises RuleBroken where item or signer cannot be made out."""
     performed_on = form.performed_on.data
     assert performed_on is not None
@@ -83,7 +94,7 @@ class _Group:
     items: Sequence[Item]
 
 
-def _offer(form: EntryForm, enrolment: Enrolment, *, today: date) -> None:
+def offer(form: EntryForm, enrolment: Enrolment, *, today: date) -> None:
     """Give a form its items and the people who supervised lately."""
     first = min(today - rules.REFUSED_AFTER, form.performed_on.data or today)
     form.offer(queries.items(), queries.signers_between(enrolment.id, first, today))
@@ -91,10 +102,15 @@ def _offer(form: EntryForm, enrolment: Enrolment, *, today: date) -> None:
 
 def _form_page(form: EntryForm, entry_id: str | None = None) -> ResponseReturnValue:
     """The form as a page. Everything it shows is asked for anew: a refusal has rolled the session back."""
-    by, today = actor(), clock.today(clock.now())
-    enrolment = _own_enrolment(by)
+    by = actor()
     entry = queries.own_entry(entry_id, by) if entry_id else None
-    _offer(form, enrolment, today=today)
+    return page_of(form, _own_enrolment(by), entry)
+
+
+def page_of(form: EntryForm, enrolment: Enrolment, entry: Entry | None) -> ResponseReturnValue:
+    """The form of a new entry, of one in the author's hand, or of a correction."""
+    today = clock.today(clock.now())
+    offer(form, enrolment, today=today)
     placement = programmes.placement_on(enrolment.id, today)
     unit = placement.unit if placement else ""
     matching = [item for item in form.items if item.code in form.found]
@@ -120,6 +136,7 @@ def _form_page(form: EntryForm, entry_id: str | None = None) -> ResponseReturnVa
         placed=placement is not None,
         today=today,
         earliest=min(today - rules.REFUSED_AFTER, entry.performed_on if entry else today),
+        amending=isinstance(form, AmendForm),
         details_open=any(form[name].data or form[name].errors for name in form.DETAILS),
     )
     return page, form.status
@@ -150,10 +167,10 @@ def create() -> ResponseReturnValue:
     form, as_draft = EntryForm.of_request(), _posted("act") == "draft"
     if as_draft:
         form.allow_gaps()
-    _offer(form, enrolment, today=clock.today(at))
+    offer(form, enrolment, today=clock.today(at))
     if form.run(
         lambda: services.log(
-            enrolment, **_given(form), client_uuid=client_uuid, as_draft=as_draft, at=at, by=by
+            enrolment, **given(form), client_uuid=client_uuid, as_draft=as_draft, at=at, by=by
         )
     ):
         entry, new = form.result
@@ -223,18 +240,32 @@ def entry(public_id: str) -> ResponseReturnValue:
         entry=found,
         facts=found.facts,
         history=queries.history(found),
+        reflection=queries.reflection_of(found, by),
+        replaced_by=queries.replaced_by(found),
+        replaces=queries.replaces(found),
         is_author=is_author,
-        acts=rules.acts(
-            found.state,
-            who="author" if is_author else "signer" if is_signer else "",
-            opened=found.opened_at is not None,
-            submitted_before=found.revision_no > 0,
-        ),
+        acts=_acts(found, by),
     )
+    if request.method != "GET":
+        return page
     if is_signer and found.state == rules.SUBMITTED and found.opened_at is None:
         with transaction():
             services.note_opened([found.id], at=at, by=by)
+    note_seen([found])
     return page
+
+
+def _acts(entry: Entry, by: Actor) -> list[str]:
+    """What the actor may do with an entry now."""
+    return rules.acts(
+        entry.state,
+        hands=queries.hands_of(entry, by),
+        opened=entry.opened_at is not None,
+        waited_long=entry.escalated >= rules.RECALL_STAGE,
+        submitted_before=entry.revision_no > 0,
+        seen=entry.seen_at is not None,
+        needs_second=rules.needs_second(critical=entry.item.critical, complication=entry.facts.complication),
+    )
 
 
 @bp.get("/logbook/<public_id>/edit")
@@ -258,11 +289,11 @@ def save(public_id: str) -> ResponseReturnValue:
     form, as_draft = EntryForm.of_request(), _posted("act") == "draft"
     if as_draft:
         form.allow_gaps()
-    _offer(form, _own_enrolment(by), today=clock.today(at))
+    offer(form, _own_enrolment(by), today=clock.today(at))
 
     def act() -> Entry:
         found = queries.own_entry(public_id, by, for_update=True)
-        services.change(found, **_given(form), at=at, by=by)
+        services.change(found, **given(form), at=at, by=by)
         if not as_draft:
             services.submit(found, at=at, by=by)
         return found

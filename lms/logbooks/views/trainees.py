@@ -9,6 +9,7 @@ from lms.core import clock
 from lms.logbooks import queries
 from lms.logbooks.models import Entry
 from lms.logbooks.views.blueprint import PER_PAGE, bp
+from lms.logbooks.views.own import note_seen
 from lms.policy import Permission, allows
 from lms.programmes import queries as programmes
 from lms.web.guard import actor, members
@@ -41,7 +42,7 @@ def trainee(public_id: str) -> ResponseReturnValue:
         rows = queries.entries(enrolment, own=own, state=state, item=item, page=number, per_page=PER_PAGE)
     total = overview.total(state=state, item=item) if overview else 0
     manages = allows(by, Permission.COHORT_MANAGE, enrolment.cohort)
-    return render_template(
+    page = render_template(
         "logbooks/trainee.html",
         tab="cohorts" if manages else "trainees",
         enrolment=enrolment,
@@ -50,9 +51,12 @@ def trainee(public_id: str) -> ResponseReturnValue:
         tracks=dict(programmes.tracks()),
         reads=reads,
         manages=manages,
+        lets_in=allows(by, Permission.ENTRY_LET_IN, enrolment.cohort),
         overview=overview,
         page=Page(rows, number, total, PER_PAGE),
         returns=queries.returns_of(rows),
         state=state,
         item=item,
     )
+    note_seen(rows)
+    return page

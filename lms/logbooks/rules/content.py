@@ -1,116 +1,17 @@
-"""Pure decisions about log entries: the state machine, what an entry must hold, what a signature binds.
+"""What an entry holds, by when it is written, and how an item is found.
 
 Bands and enums are de-identification by construction: nothing in an entry is finer than a band.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any, Protocol, TypeVar
 
-from lms.core.digests import digest_of
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy
-
-# ---------------------------------------------------------------- the state machine
-
-DRAFT, SUBMITTED, RETURNED, DECLINED, SIGNED = "draft", "submitted", "returned", "declined", "signed"
-COUNTERSIGNED, SUPERSEDED, VOIDED, LAPSED, DISCARDED = (
-    "countersigned",
-    "superseded",
-    "voided",
-    "lapsed",
-    "discarded",
-)
-
-STATES: dict[str, str] = {
-    DRAFT: lazy("Draft"),
-    SUBMITTED: lazy("Waiting for a signature"),
-    RETURNED: lazy("Returned"),
-    DECLINED: lazy("Needs another signer"),
-    SIGNED: lazy("Signed"),
-    COUNTERSIGNED: lazy("Signed by two"),
-    SUPERSEDED: lazy("Replaced by a later version"),
-    VOIDED: lazy("Void"),
-    LAPSED: lazy("Lapsed"),
-    DISCARDED: lazy("Discarded"),
-}
-
-
-@dataclass(frozen=True)
-class Move:
-    """One act of the state machine."""
-
-    before: frozenset[str]
-    after: str
-    who: str
-    """``author``, ``signer``, ``second``, ``director`` or ``clock``."""
-
-
-MOVES: dict[str, Move] = {
-    "submit": Move(frozenset({DRAFT}), SUBMITTED, "author"),
-    "resubmit": Move(frozenset({RETURNED, DECLINED}), SUBMITTED, "author"),
-    "recall": Move(frozenset({SUBMITTED}), DRAFT, "author"),
-    "discard": Move(frozenset({DRAFT}), DISCARDED, "author"),
-    "sign": Move(frozenset({SUBMITTED}), SIGNED, "signer"),
-    "return": Move(frozenset({SUBMITTED}), RETURNED, "signer"),
-    "decline": Move(frozenset({SUBMITTED}), DECLINED, "signer"),
-    # Where the machine goes on; no page offers these yet, and the database already knows them.
-    "countersign": Move(frozenset({SIGNED}), COUNTERSIGNED, "second"),
-    "supersede": Move(frozenset({SIGNED, COUNTERSIGNED}), SUPERSEDED, "author"),
-    "void": Move(frozenset({SIGNED, COUNTERSIGNED}), VOIDED, "director"),
-    "lapse": Move(frozenset({DRAFT, SUBMITTED, RETURNED, DECLINED}), LAPSED, "clock"),
-}
-
-IN_HAND = frozenset({DRAFT, RETURNED, DECLINED})
-"""The author may write in it."""
-
-COUNTED = frozenset({SIGNED, COUNTERSIGNED})
-"""L4: only these count towards anything."""
-
-SHOWN = (RETURNED, DECLINED, DRAFT, SUBMITTED, SIGNED, COUNTERSIGNED, LAPSED, VOIDED, SUPERSEDED)
-"""States in the author's list, in the order in which they ask for attention."""
-
-
-def move(state: str, act: str) -> str:
-    """The state after ``act``. Raises RuleBroken ``entry_state`` where the machine has no such way."""
-    way = MOVES[act]
-    if state not in way.before:
-        raise RuleBroken(
-            "entry_state",
-            _("This entry is in another state now: %(state)s. Reload the page.", state=str(STATES[state])),
-        )
-    return way.after
-
-
-def acts(state: str, *, who: str, opened: bool, submitted_before: bool) -> list[str]:
-    """What the author or the signer may do with an entry now; buttons are drawn from this."""
-    found = [
-        act for act, way in MOVES.items() if way.who == who and state in way.before and act != "supersede"
-    ]
-    return [
-        act
-        for act in found
-        if not (act == "recall" and opened) and not (act == "discard" and submitted_before)
-    ]
-
-
-def require_unopened(*, opened: bool) -> None:
-    """A submitted entry can be taken back only while its signer has not seen it."""
-    if opened:
-        raise RuleBroken(
-            "entry_opened", _("Your mentor has already opened this entry. Ask for it to be returned.")
-        )
-
-
-def require_never_submitted(*, revision_no: int) -> None:
-    """What a signer may have seen is kept; only a draft that never left can be thrown away."""
-    if revision_no:
-        raise RuleBroken("entry_kept", _("This entry was sent before and is kept."))
-
-
-# ---------------------------------------------------------------- what an entry holds
 
 ROLES: dict[str, str] = {
     "O": lazy("Observed"),
@@ -172,7 +73,33 @@ MODES: dict[str, str] = {
 }
 
 COMPLICATIONS: dict[str, str] = {"none": lazy("None"), "minor": lazy("Minor"), "major": lazy("Major")}
+COMPLICATION_KINDS: dict[str, str] = {
+    "hypoxia": lazy("Low oxygen or slow heart"),
+    "bleeding": lazy("Bleeding"),
+    "air_leak": lazy("Air leak"),
+    "malposition": lazy("Wrong position"),
+    "infection": lazy("Infection"),
+    "injury": lazy("Injury of tissue"),
+    "other": lazy("Another one"),
+}
 SUCCESS: dict[str, str] = {"yes": lazy("Yes"), "no": lazy("No")}
+SHIFTS: dict[str, str] = {"day": lazy("Day"), "night": lazy("Night")}
+DIFFICULTIES: dict[str, str] = {"low": lazy("Easy"), "mod": lazy("Usual"), "high": lazy("Hard")}
+KINDS: dict[str, str] = {
+    "procedure": lazy("A procedure"),
+    "patient_managed": lazy("A patient I looked after"),
+    "event": lazy("An event: resuscitation, transport, consultation, talk with a family"),
+    "teaching": lazy("Teaching"),
+}
+ROUTES: dict[str, str] = {
+    "oral": lazy("Mouth"),
+    "nasal": lazy("Nose"),
+    "umbilical": lazy("Umbilical"),
+    "peripheral": lazy("Peripheral vessel"),
+    "central": lazy("Central vessel"),
+    "intraosseous": lazy("Bone"),
+    "other": lazy("Another route"),
+}
 
 O_SCORE: dict[int, str] = {
     1: lazy("I had to do it"),
@@ -204,7 +131,9 @@ DECLINE_TEXT = lazy("I was not there. Please ask somebody else.")
 
 NOTE_MAX = 500
 WORDS_MAX = 500
-FORM_VERSION = 1
+INDICATION_MAX = 60
+REFLECTION_MAX = 600
+FORM_VERSION = 2
 
 LATE_AFTER = timedelta(days=7)
 REFUSED_AFTER = timedelta(days=30)
@@ -218,7 +147,15 @@ _ENUMS: dict[str, Iterable[str]] = {
     "mode": MODES,
     "success": SUCCESS,
     "complication": COMPLICATIONS,
+    "complication_kind": COMPLICATION_KINDS,
+    "shift": SHIFTS,
+    "kind": KINDS,
+    "device_route": ROUTES,
+    "pain_relief": SUCCESS,
+    "consent_seen": SUCCESS,
+    "difficulty": DIFFICULTIES,
 }
+_ICD10 = re.compile(r"[A-Z][0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -235,6 +172,16 @@ class Content:
     success: str = ""
     """``yes``, ``no`` or empty. Failures are logged too (L9): they are exposure, never competence."""
     complication: str = ""
+    complication_kind: str = ""
+    shift: str = ""
+    kind: str = ""
+    diagnosis: str = ""
+    """ICD-10, three characters."""
+    indication: str = ""
+    device_route: str = ""
+    pain_relief: str = ""
+    consent_seen: str = ""
+    difficulty: str = ""
     self_level: int | None = None
     """The trainee's own view on the O-SCORE, 1 to 5."""
     note: str = ""
@@ -259,6 +206,16 @@ def require_known(content: Content) -> None:
         raise RuleBroken("attempts", _("Give a number of attempts from 1 to 20."), field="attempts")
     if content.self_level is not None and content.self_level not in O_SCORE:
         raise RuleBroken("unknown_value", _("Choose one of the answers given."), field="self_level")
+    if content.diagnosis and not _ICD10.fullmatch(content.diagnosis):
+        raise RuleBroken(
+            "diagnosis",
+            _("Give the first three characters of the ICD-10 code, such as P22."),
+            field="diagnosis",
+        )
+    if len(content.indication) > INDICATION_MAX:
+        raise RuleBroken(
+            "indication_long", _("Use at most %(max)s characters.", max=INDICATION_MAX), field="indication"
+        )
     if len(content.note) > NOTE_MAX:
         raise RuleBroken("note_long", _("Use at most %(max)s characters.", max=NOTE_MAX), field="note")
 
@@ -271,11 +228,14 @@ def require_complete(content: Content) -> None:
         raise RuleBroken("age_missing", _("Choose the child’s age."), field="age_band")
 
 
-def require_day(performed_on: date, *, today: date, first_submitted_on: date) -> None:
-    """L5 and L6: no future dates, and nothing first submitted more than thirty days after it was done."""
+def require_day(performed_on: date, *, today: date, first_submitted_on: date, let_in: bool = False) -> None:
+    """L5 and L6: no future dates, and nothing first submitted more than thirty days after it was done.
+
+    ``let_in``: the coordinator has let late entries of this day in, with a reason.
+    """
     if performed_on > today:
         raise RuleBroken("future", _("This day has not come yet."), field="performed_on")
-    if first_submitted_on - performed_on > REFUSED_AFTER:
+    if first_submitted_on - performed_on > REFUSED_AFTER and not let_in:
         raise RuleBroken(
             "too_late",
             _("This was more than 30 days ago. Ask your coordinator how it can still be recorded."),
@@ -346,99 +306,3 @@ def find_items(among: Iterable[Found], text: str) -> list[Found]:
 def _folded(text: str) -> str:
     """Text as it is compared: width and case folded, letters, digits and characters only."""
     return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
-
-
-# ---------------------------------------------------------------- what a signature binds
-
-
-def require_level(level: int) -> None:
-    """The O-SCORE has five levels."""
-    if level not in O_SCORE:
-        raise RuleBroken("level", _("Choose a level from 1 to 5."), field="level")
-
-
-def require_words(level: int, content: Content, words: str) -> None:
-    """Level 1 or 2, or a major complication, needs a sentence that the trainee can learn from."""
-    if len(words) > WORDS_MAX:
-        raise RuleBroken("words_long", _("Use at most %(max)s characters.", max=WORDS_MAX), field="words")
-    if words:
-        return
-    if level <= 2:
-        raise RuleBroken(
-            "words_missing",
-            _("At level 1 or 2, write one sentence: what should be different next time?"),
-            field="words",
-        )
-    if content.complication == "major":
-        raise RuleBroken(
-            "words_missing",
-            _("After a major complication, write one sentence about what happened."),
-            field="words",
-        )
-
-
-def require_reason(reason: str, words: str) -> None:
-    """An entry goes back with a reason that can be read: one of the phrases, or the signer's own words."""
-    if reason and reason != DECLINE_REASON and reason not in RETURN_REASONS:
-        raise RuleBroken("unknown_value", _("Choose one of the answers given."), field="reason")
-    if len(words) > WORDS_MAX:
-        raise RuleBroken("words_long", _("Use at most %(max)s characters.", max=WORDS_MAX), field="words")
-    if not words and reason in {"", "other"}:
-        raise RuleBroken("reason_missing", _("Write what should change."), field="words")
-
-
-def require_revision(shown: int, now: int) -> None:
-    """A signer decides on what was on the screen, not on what replaced it meanwhile."""
-    if shown != now:
-        raise RuleBroken("revision", _("This entry was changed after you opened it. Read it once more."))
-
-
-def statement(
-    *,
-    payload_sha256: str,
-    signer: str,
-    acted_as: str,
-    kind: str,
-    level: int,
-    words: str,
-    method: str,
-    signed_at: str,
-) -> dict[str, Any]:
-    """What the signer says by signing; its digest seals level and words to the record they are about."""
-    return {
-        "payload_sha256": payload_sha256,
-        "signer": signer,
-        "acted_as": acted_as,
-        "kind": kind,
-        "level": level,
-        "words": words,
-        "method": method,
-        "signed_at": signed_at,
-    }
-
-
-def broken_link(
-    *,
-    payload: Mapping[str, Any],
-    revision_sha256: str,
-    signed_payload_sha256: str,
-    said: Mapping[str, Any],
-    statement_sha256: str,
-    witnessed: Mapping[str, Any] | None,
-) -> str:
-    """Re-check a signature: empty when it fits the record, else the first link that does not hold.
-
-    ``record``: the payload is not what was signed (L2). ``statement``: level, words, signer or time are not what was
-    said. ``trail``: the audit trail witnessed something else, or nothing.
-    """
-    computed = digest_of(dict(payload))
-    if not computed == revision_sha256 == signed_payload_sha256:
-        return "record"
-    if digest_of(dict(said)) != statement_sha256:
-        return "statement"
-    if witnessed is None or (witnessed.get("payload"), witnessed.get("statement")) != (
-        computed,
-        statement_sha256,
-    ):
-        return "trail"
-    return ""

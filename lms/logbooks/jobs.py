@@ -1,0 +1,11 @@
+"""What the worker does with entries that wait."""
+
+from lms.core.jobs import EVERY
+from lms.logbooks import services
+
+
+def register() -> None:
+    """Make the chores known to the worker; called from ``app.py``."""
+    for chore in (services.escalate, services.lapse):
+        if chore not in EVERY:
+            EVERY.append(chore)
