@@ -13,6 +13,7 @@ from lms.logbooks.queries.inbox import (
 )
 from lms.logbooks.queries.logbook import ItemCount, Overview, entries, overview
 from lms.logbooks.queries.overdue import crowded_signers, due_to_escalate, due_to_lapse, person
+from lms.logbooks.queries.progress import ItemProgress, ProgressPage, evidence, item_progress, progress_page
 from lms.logbooks.queries.proof import (
     Broken,
     Checked,
@@ -63,9 +64,11 @@ __all__ = [
     "EntryScope",
     "History",
     "ItemCount",
+    "ItemProgress",
     "LogbookScope",
     "Mentee",
     "Overview",
+    "ProgressPage",
     "Step",
     "Verdict",
     "Waiting",
@@ -81,11 +84,13 @@ __all__ = [
     "entry_facts",
     "entry_of_client",
     "entry_to_decide",
+    "evidence",
     "frequent_items",
     "handover",
     "hands_of",
     "history",
     "is_let_in",
+    "item_progress",
     "items",
     "key_of",
     "keys_known",
@@ -94,6 +99,7 @@ __all__ = [
     "overview",
     "own_entry",
     "person",
+    "progress_page",
     "reason_text",
     "reflection_of",
     "replaced_by",

@@ -163,7 +163,7 @@ def _put_before_signer(entry: Entry, act: str, *, at: datetime, by: Actor) -> En
     ]
     entry.signer_person_id = rules.require_signer(entry.author_person_id, entry.signer_person_id, valid)
     signer = db.session.get_one(Person, entry.signer_person_id)
-    author_name = db.session.get_one(Person, entry.author_person_id).name
+    entry.author = db.session.get_one(Person, entry.author_person_id)
     entry.first_submitted_at = entry.first_submitted_at or at
     entry.late = rules.is_late(entry.performed_on, first_submitted_on=clock.today(entry.first_submitted_at))
     number = entry.revision_no + 1
@@ -188,7 +188,7 @@ def _put_before_signer(entry: Entry, act: str, *, at: datetime, by: Actor) -> En
         signer.id,
         SUBMITTED,
         entry,
-        {"trainee": author_name, "day": entry.performed_on.isoformat()},
+        {"trainee": entry.author.name, "day": entry.performed_on.isoformat()},
         url="/to-sign",
         at=at,
     )

@@ -51,7 +51,12 @@ def _add_framework(document: dict[str, object], *, at: datetime) -> Framework:
             title_en=row["title_en"],
             initials=initials(str(row["title_zh"]))[:80],
             targets=row["targets"],
-            rule={"zh": row["rule_zh"], "en": row["rule_en"], "sources": row["sources"]},
+            rule={
+                "zh": row["rule_zh"],
+                "en": row["rule_en"],
+                "sources": row["sources"],
+                **{name: row[name] for name in ("facets", "cusum") if name in row},
+            },
         )
         for place, row in enumerate(rows, start=1)
     ]

@@ -1,0 +1,113 @@
+"""How far a trainee is, item by item, worked out anew from what is signed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import select
+
+from lms.core.db import db
+from lms.logbooks import rules
+from lms.logbooks.models import Entry, EntryRevision, Item, Signature
+from lms.logbooks.queries.choices import items
+from lms.logbooks.queries.records import standing
+from lms.programmes.models import Enrolment
+
+
+@dataclass(frozen=True)
+class ItemProgress:
+    """One row of the progress page."""
+
+    item: Item
+    cell: rules.Cell
+    points: Sequence[rules.Point]
+    """The learning curve; empty where the item has none or nothing was attempted."""
+    chart: rules.Chart | None
+
+    @property
+    def verdict(self) -> str:
+        """The curve's last word: ``competent``, ``review`` or empty."""
+        return rules.verdict(self.points)
+
+
+@dataclass(frozen=True)
+class ProgressPage:
+    """A trainee's way through the framework."""
+
+    rows: Sequence[ItemProgress]
+    signed: int
+    late: int
+    critical_signers: int
+    """L13: different people who signed for critical items; three are wanted."""
+
+    @property
+    def achieved(self) -> int:
+        """Items whose numbers are all met."""
+        return sum(row.cell.achieved for row in self.rows)
+
+    @property
+    def asked(self) -> int:
+        """Items that name a number for this track."""
+        return sum(row.cell.asks for row in self.rows)
+
+
+def evidence(enrolment_id: int) -> Mapping[str, list[rules.Evidence]]:
+    """What counts for or against competence, by code of the item: the latest revision of signed entries only (L4)."""
+    rows = db.session.execute(
+        select(
+            Item.code,
+            Entry.id,
+            Entry.performed_on,
+            Entry.content,
+            Signature.level,
+            Signature.signer_person_id,
+            Signature.acted_as,
+        )
+        .join(Entry, Entry.item_id == Item.id)
+        .join(
+            EntryRevision,
+            (EntryRevision.entry_id == Entry.id) & (EntryRevision.number == Entry.revision_no),
+        )
+        .join(Signature, (Signature.revision_id == EntryRevision.id) & (Signature.kind == "sign"))
+        .where(Entry.enrolment_id == enrolment_id, Entry.state.in_(rules.COUNTED), standing())
+    )
+    found: dict[str, list[rules.Evidence]] = {}
+    for code, number, performed_on, content, level, signer, acted_as in rows:
+        found.setdefault(code, []).append(
+            rules.Evidence(number, performed_on, rules.Content.of_json(content), level, signer, acted_as)
+        )
+    return found
+
+
+def progress_page(enrolment: Enrolment, *, today: date) -> ProgressPage:
+    """Every item of the published frameworks for the trainee's track; what was begun first. The caller holds the door."""
+    known = evidence(enrolment.id)
+    rows = []
+    for item in items():
+        requirement = rules.requirement_of(item.targets, item.rule, enrolment.track)
+        mine = known.get(item.code, [])
+        if not requirement.asks and not mine:
+            continue
+        chart = rules.chart_of(item.targets, item.rule, enrolment.track)
+        points = rules.curve(rules.attempts(mine), chart) if chart else []
+        rows.append(ItemProgress(item, rules.progress(mine, requirement, today=today), points, chart))
+    everything = [one for some in known.values() for one in some]
+    critical = {row.item.code for row in rows if row.item.critical}
+    return ProgressPage(
+        rows,
+        signed=len(everything),
+        late=_late(enrolment.id),
+        critical_signers=len({one.signer for code in critical for one in known.get(code, [])}),
+    )
+
+
+def item_progress(enrolment: Enrolment, code: str, *, today: date) -> ItemProgress | None:
+    """One item of the page; None for an unknown code."""
+    return next((row for row in progress_page(enrolment, today=today).rows if row.item.code == code), None)
+
+
+def _late(enrolment_id: int) -> int:
+    rows = db.session.scalars(
+        select(Entry.id).where(Entry.enrolment_id == enrolment_id, Entry.state.in_(rules.COUNTED), Entry.late)
+    )
+    return len(rows.all())
