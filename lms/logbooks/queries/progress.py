@@ -29,6 +29,12 @@ class ItemProgress:
         """The curve's last word: ``competent``, ``review`` or empty."""
         return rules.verdict(self.points)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Where the curve would cross its lines now."""
+        assert self.chart is not None
+        return rules.bounds(self.points, self.chart)
+
 
 @dataclass(frozen=True)
 class ProgressPage:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from lms.core.i18n import _, _n, pick
+from lms.core.i18n import _, pick
 from lms.logbooks.rules.content import (
     AGE_BANDS,
     GESTATION_BANDS,
@@ -137,6 +137,8 @@ class Tally:
     what: str
     have: int
     need: int
+    in_numbers: bool = True
+    """Whether it makes sense to say how many more."""
 
     @property
     def missing(self) -> int:
@@ -174,7 +176,13 @@ class Cell:
     @property
     def missing(self) -> str:
         """What is missing, in one sentence; empty where nothing is."""
-        found = [tally.what for tally in self.tallies if tally.missing]
+        found = [
+            _("%(what)s (%(num)s more)", what=tally.what, num=tally.missing)
+            if tally.in_numbers
+            else tally.what
+            for tally in self.tallies
+            if tally.missing
+        ]
         return _("Still missing: %(what)s.", what=_("; ").join(found)) if found and self.asks else ""
 
 
@@ -227,19 +235,12 @@ def progress(evidence: Iterable[Evidence], requirement: Requirement, *, today: d
 
 
 def _count_tally(have: int, requirement: Requirement) -> Tally:
-    more = max(requirement.min_count - have, 0)
-    what = _n(
-        "%(num)s more at level %(level)s or above",
-        "%(num)s more at level %(level)s or above",
-        more,
-        level=requirement.min_level,
-    )
+    what = _("at level %(level)s or above", level=requirement.min_level)
     return Tally(what, have, requirement.min_count)
 
 
 def _simulated_tally(have: int, need: int) -> Tally:
-    more = max(need - have, 0)
-    return Tally(_n("%(num)s more simulation", "%(num)s more simulations", more), have, need)
+    return Tally(_("simulations beside them"), have, need)
 
 
 def _value(one: Evidence, dim: str) -> str:
@@ -283,28 +284,31 @@ def _facet_tally(facet: Facet, real: Sequence[Evidence], simulated: Sequence[Evi
         cap,
         of=(lambda one: _value(one, facet.dim)) if facet.distinct else None,
     )
-    more = max(facet.at_least - have, 0)
-    return Tally(_facet_words(facet, more), have, facet.at_least)
+    return Tally(_facet_words(facet), have, facet.at_least)
 
 
-def _facet_words(facet: Facet, more: int) -> str:
+def _facet_words(facet: Facet) -> str:
     if facet.zh and facet.en:
-        return _("%(num)s more: %(what)s", num=more, what=pick(facet.zh, facet.en))
+        return pick(facet.zh, facet.en)
     if facet.dim == "observer":
-        return _n("%(num)s more signer", "%(num)s more different signers", more)
+        return _("different signers")
+    if facet.dim == "observer_role":
+        return _("signed by a second assessor or deputy")
     if facet.dim in {"diagnosis", "presentation"} and facet.distinct:
-        return _n("%(num)s more diagnosis", "%(num)s more different diagnoses", more)
+        return _("different diagnoses")
     if facet.at_most is not None:
-        return _("%(num)s more with at most %(max)s attempts", num=more, max=facet.at_most)
+        return _("with at most %(max)s attempts", max=facet.at_most)
     names = _WORDS.get(facet.dim, {})
-    what = _(", ").join(str(names.get(value, value)) for value in facet.of) if facet.of else facet.dim
-    return _("%(num)s more: %(what)s", num=more, what=what)
+    if facet.of:
+        return _(", ").join(str(names.get(value, value)) for value in facet.of)
+    return _("different bands or places")
 
 
 def _success_tally(rows: Sequence[Evidence], need: int) -> Tally:
     known = [one for one in rows if one.content.success and not is_simulated(one)]
     share = 100 * sum(one.content.success == "yes" for one in known) // len(known) if known else 0
-    return Tally(_("a success rate of %(percent)s per cent", percent=need), share, need)
+    what = _("a success rate of %(percent)s per cent", percent=need)
+    return Tally(what, share, need, in_numbers=False)
 
 
 def _spread_tallies(
@@ -313,17 +317,13 @@ def _spread_tallies(
     found, cap = [], requirement.max_simulated
     if requirement.distinct_days:
         have = _within_cap(real, simulated, cap, of=lambda one: one.performed_on)
-        more = max(requirement.distinct_days - have, 0)
-        what = _n("%(num)s more day", "%(num)s more different days", more)
-        found.append(Tally(what, have, requirement.distinct_days))
+        found.append(Tally(_("different days"), have, requirement.distinct_days))
     if requirement.distinct_weeks:
         have = _within_cap(real, simulated, cap, of=lambda one: one.performed_on.isocalendar()[:2])
-        more = max(requirement.distinct_weeks - have, 0)
-        what = _n("%(num)s more week", "%(num)s more different weeks", more)
-        found.append(Tally(what, have, requirement.distinct_weeks))
+        found.append(Tally(_("different weeks"), have, requirement.distinct_weeks))
     return found
 
 
 def _currency_tally(pool: Sequence[Evidence], days: int, *, today: date) -> Tally:
     fresh = any(one.performed_on > today - timedelta(days=days) for one in pool)
-    return Tally(_("one within the last %(days)s days", days=days), int(fresh), 1)
+    return Tally(_("one within the last %(days)s days", days=days), int(fresh), 1, in_numbers=False)

@@ -97,3 +97,9 @@ def curve(outcomes: Sequence[bool], chart: Chart) -> list[Point]:
 def verdict(points: Sequence[Point]) -> str:
     """The last verdict of a curve; empty while there is none."""
     return next((point.verdict for point in reversed(points) if point.verdict), "")
+
+
+def bounds(points: Sequence[Point], chart: Chart) -> tuple[float, float]:
+    """The heights at which the curve would cross its lower and its upper line now."""
+    base = next((point.height for point in reversed(points) if point.verdict), 0.0)
+    return base - chart.h0, base + chart.h1

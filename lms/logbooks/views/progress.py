@@ -1,0 +1,50 @@
+"""How far a trainee is, item by item: the count with its facets, what is missing, and the learning curve."""
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from lms.core import clock
+from lms.core.errors import NotFound
+from lms.logbooks import queries
+from lms.logbooks.views.blueprint import bp
+from lms.programmes import queries as programmes
+from lms.programmes.models import Enrolment
+from lms.web.guard import actor, members
+
+
+def _readable(public_id: str) -> Enrolment:
+    """The enrolment, for whoever may read its entries."""
+    by = actor()
+    enrolment = programmes.enrolment(public_id, by)
+    if not queries.may_read_entries(by, enrolment, programmes.placements(enrolment.id)):
+        raise NotFound
+    return enrolment
+
+
+@bp.get("/trainees/<public_id>/items")
+@members
+def items_of(public_id: str) -> ResponseReturnValue:
+    """Every item that the framework asks of the trainee's track."""
+    enrolment = _readable(public_id)
+    own = enrolment.person_id == actor().person_id
+    return render_template(
+        "logbooks/items.html",
+        tab="logbook" if own else "trainees",
+        enrolment=enrolment,
+        own=own,
+        page=queries.progress_page(enrolment, today=clock.today(clock.now())),
+    )
+
+
+@bp.get("/trainees/<public_id>/items/<code>")
+@members
+def item_of(public_id: str, code: str) -> ResponseReturnValue:
+    """One item: each tally, and the learning curve with its table."""
+    enrolment = _readable(public_id)
+    own = enrolment.person_id == actor().person_id
+    row = queries.item_progress(enrolment, code, today=clock.today(clock.now()))
+    if row is None:
+        raise NotFound
+    return render_template(
+        "logbooks/item.html", tab="logbook" if own else "trainees", enrolment=enrolment, own=own, row=row
+    )
