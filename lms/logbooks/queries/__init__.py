@@ -12,7 +12,15 @@ from lms.logbooks.queries.inbox import (
     waiting,
 )
 from lms.logbooks.queries.logbook import ItemCount, Overview, entries, overview
-from lms.logbooks.queries.overdue import crowded_signers, due_to_escalate, due_to_lapse, person
+from lms.logbooks.queries.overdue import (
+    LedgerRow,
+    cohorts_of_signers,
+    crowded_signers,
+    due_to_escalate,
+    due_to_lapse,
+    ledgers,
+    person,
+)
 from lms.logbooks.queries.progress import ItemProgress, ProgressPage, evidence, item_progress, progress_page
 from lms.logbooks.queries.proof import (
     Broken,
@@ -65,6 +73,7 @@ __all__ = [
     "History",
     "ItemCount",
     "ItemProgress",
+    "LedgerRow",
     "LogbookScope",
     "Mentee",
     "Overview",
@@ -74,6 +83,7 @@ __all__ = [
     "Waiting",
     "chain_of",
     "check",
+    "cohorts_of_signers",
     "crowded_signers",
     "decided",
     "due_to_escalate",
@@ -94,6 +104,7 @@ __all__ = [
     "items",
     "key_of",
     "keys_known",
+    "ledgers",
     "may_read_entries",
     "mentees",
     "overview",
