@@ -11,8 +11,8 @@ from tests.browser import inspection
 from tests.browser.conftest import AXE
 
 SKIPPED = re.compile(r"^/(sign-out|language|static)(/|$)")
-VARIABLE = re.compile(r"^(\d+|[0-9A-Za-z_-]{12,}|[A-Z0-9]+(-[A-Z0-9]+)+)$")
-"""A part of an address that names one thing among many: a number, a public id, a serial."""
+VARIABLE = re.compile(r"^(\d+|[A-Z]\d{2}|[0-9A-Za-z_-]{12,}|[A-Z0-9]+(-[A-Z0-9]+)+)$")
+"""A part of an address that names one thing among many: a number, the code of an item, a public id, a serial."""
 OF_EACH_KIND = 2
 """Pages of one kind that are looked at: the fortieth trainee's page is made of the same template as the first's."""
 

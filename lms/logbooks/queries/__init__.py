@@ -13,7 +13,15 @@ from lms.logbooks.queries.inbox import (
     waiting,
 )
 from lms.logbooks.queries.logbook import ItemCount, Overview, entries, overview
-from lms.logbooks.queries.overdue import crowded_signers, due_to_escalate, due_to_lapse, person
+from lms.logbooks.queries.overdue import (
+    LedgerRow,
+    cohorts_of_signers,
+    crowded_signers,
+    due_to_escalate,
+    due_to_lapse,
+    ledgers,
+    person,
+)
 from lms.logbooks.queries.progress import ItemProgress, ProgressPage, evidence, item_progress, progress_page
 from lms.logbooks.queries.proof import (
     Broken,
@@ -66,6 +74,7 @@ __all__ = [
     "History",
     "ItemCount",
     "ItemProgress",
+    "LedgerRow",
     "LogbookScope",
     "Mentee",
     "Overview",
@@ -75,6 +84,7 @@ __all__ = [
     "Waiting",
     "chain_of",
     "check",
+    "cohorts_of_signers",
     "crowded_signers",
     "decided",
     "due_to_escalate",
@@ -96,6 +106,7 @@ __all__ = [
     "items",
     "key_of",
     "keys_known",
+    "ledgers",
     "may_read_entries",
     "mentees",
     "overview",

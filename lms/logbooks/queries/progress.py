@@ -99,6 +99,7 @@ def progress_page(enrolment: Enrolment, *, today: date) -> ProgressPage:
         rows.append(ItemProgress(item, rules.progress(mine, requirement, today=today), points, chart))
     everything = [one for some in known.values() for one in some]
     critical = {row.item.code for row in rows if row.item.critical}
+    rows.sort(key=lambda row: not row.cell.exposure)  # stable: what was begun comes first
     return ProgressPage(
         rows,
         signed=len(everything),
