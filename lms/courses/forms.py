@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from wtforms import HiddenField, SelectChoice, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import InputRequired, Length, StopValidation, ValidationError
 
 from lms.core.i18n import lazy, pick
 from lms.courses.models import Lecture
@@ -115,11 +115,22 @@ class LectureForm(CourseForm):
         ]
 
 
+class _FileOrUpload:
+    field_flags = {"required": True}
+
+    def __call__(self, form: Any, field: Any) -> None:
+        if not form.upload.data and not getattr(field.data, "filename", ""):
+            raise StopValidation(str(lazy("Choose a video file.")))
+
+
 class VideoForm(Form):
     """A video to upload."""
 
     client_uuid = HiddenField(validators=[Length(max=80)])
-    video = FileField(lazy("Video file"), validators=[InputRequired(lazy("Choose a video file."))])
+    upload = HiddenField(validators=[Length(max=12)])
+    """An upload in pieces that is all there, instead of a file."""
+
+    video = FileField(lazy("Video file"), validators=[_FileOrUpload()])
 
 
 class CaptionsForm(Form):

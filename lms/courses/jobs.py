@@ -25,11 +25,13 @@ def transcode(video_id: int, lease: Lease) -> None:
 
     def tell(share: float) -> None:
         with suppress(Exception), transaction():  # a number for the page; the work goes on without it
-            db.session.execute(
+            told = db.session.execute(
                 update(Video)
                 .where(Video.id == video_id, Video.lease_token == token)
                 .values(progress_percent=min(99, int(share * 100)))
             )
+            if told.rowcount == 0:  # type: ignore[attr-defined]
+                lease.lost.set()  # somebody stopped it; the renewal would notice a moment later
 
     with storage().temporary("transcode-") as folder:
         target = folder / "out"
@@ -92,6 +94,8 @@ def gave_up(video_id: int, why: str) -> None:
 
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
+    if services.forget_old_uploads not in jobs.EVERY:
+        jobs.EVERY.append(services.forget_old_uploads)
     jobs.register(
         Job(
             name=services.TRANSCODE,

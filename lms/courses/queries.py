@@ -17,7 +17,7 @@ from lms.core.errors import NotFound
 from lms.core.i18n import _, _n, pick
 from lms.core.ports import Task
 from lms.courses import rules
-from lms.courses.models import Course, Lecture, LectureCompletion, Module, Video, Watch
+from lms.courses.models import Course, Lecture, LectureCompletion, Module, Video, VideoUpload, Watch
 from lms.courses.rules import VideoState
 from lms.policy import Actor, Permission, Role
 from lms.programmes import queries as programmes
@@ -392,10 +392,37 @@ def video_of(lecture: Lecture, public_id: str) -> Video:
     return found
 
 
+def uploads(lecture: Lecture, by: Actor) -> Sequence[VideoUpload]:
+    """The actor's own files that are still coming in for a lecture."""
+    return db.session.scalars(
+        select(VideoUpload)
+        .where(VideoUpload.lecture_id == lecture.id, VideoUpload.account_id == by.account_id)
+        .order_by(VideoUpload.id)
+    ).all()
+
+
+def upload(public_id: str, by: Actor) -> VideoUpload:
+    """One of the actor's own uploads. Raises NotFound."""
+    found = db.session.scalar(
+        select(VideoUpload).where(VideoUpload.public_id == public_id, VideoUpload.account_id == by.account_id)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def lecture_of(row: VideoUpload, by: Actor) -> Lecture:
+    """The lecture that an upload is for, as one of its educators. Raises NotFound."""
+    wanted = db.session.scalars(select(Lecture.public_id).where(Lecture.id == row.lecture_id)).one()
+    return lecture(wanted, by, permission=Permission.COURSE_EDIT)
+
+
 def trouble(row: Video) -> str:
     """Why a video could not be made playable, in a sentence for the educator."""
     if row.refusal in video.REASONS:
         return video.reason(row.refusal)
+    if row.refusal == "cancelled":
+        return _("The preparation was stopped.")
     return _(
         "The video could not be prepared, and the file is probably not to blame. Try again; if it fails again, "
         "tell the administrator."

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from flask import (
-    Blueprint,
     Response,
     flash,
     jsonify,
@@ -35,12 +34,14 @@ from lms.courses.forms import (
 )
 from lms.courses.models import Course, Lecture
 from lms.courses.rules import VideoState
+from lms.courses.views import uploads
+from lms.courses.views.blueprint import bp
 from lms.policy import Actor, Permission, Role
 from lms.web import files
 from lms.web.errors import problem
 from lms.web.guard import actor, lean, members, public, reads_first, staff, takes, wants_json
 
-bp = Blueprint("courses", __name__)
+__all__ = ["bp", "uploads"]
 
 REPORT_LIMIT_BYTES = 1_000_000
 UPLOAD_LIMIT_BYTES = 512 * 1024 * 1024  # of a video
@@ -48,7 +49,7 @@ LARGEST_SEQ = 2**31 - 1
 TRANSCRIPT_ON_PAGE = 3000
 """Characters of a transcript that stand on the lecture's page; a longer one has a page of its own."""
 
-MEDIA = frozenset({".m3u8", ".m4s", ".mp4", ".m4a", ".webp", ".jpg"})
+MEDIA = frozenset({".m3u8", ".m4s", ".mp4", ".m4a", ".webp", ".jpg", ".vtt"})
 
 
 # Learning
@@ -348,6 +349,8 @@ def _desk(
         lecture=lecture,
         course=lecture.module.course,
         versions=versions,
+        uploads=[(row, services.received_bytes(row)) for row in queries.uploads(lecture, actor())],
+        largest_bytes=video.Limits().max_bytes,
         under_way=next((row for row in versions if row.state in {"uploaded", "transcoding"}), None),
         trouble=queries.trouble,
         progress_words=queries.progress_words,
@@ -445,19 +448,19 @@ def upload(lecture_id: str) -> ResponseReturnValue:
     form = VideoForm.of_request()
     if not form.validate():
         return _desk(_mine(lecture_id, by), film=form)
-    given: FileStorage = form.video.data
-    stream = cast("BinaryIO", given.stream)
+    if form.upload.data and services.uploaded_before(_mine(lecture_id, by), form.client_uuid.data):
+        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
     try:
-        received = storage().receive(stream, limit_bytes=limit)
-    except ValueError:
-        return _desk(_mine(lecture_id, by), film=_refused(form, video.VideoRefused("too_large")))
+        received, name = _brought(form, lecture_id, by)
+    except RuleBroken as refusal:
+        return _desk(_mine(lecture_id, by), film=_refused(form, refusal))
     try:
         examined = services.examine_video(received)
         with transaction():
             services.receive_video(
                 _mine(lecture_id, by),
                 received,
-                name=given.filename or "",
+                name=name,
                 client_uuid=form.client_uuid.data,
                 examined=examined,
                 at=clock.now(),
@@ -467,8 +470,23 @@ def upload(lecture_id: str) -> ResponseReturnValue:
         return _desk(_mine(lecture_id, by), film=_refused(form, refusal))
     finally:
         received.unlink(missing_ok=True)
+        if form.upload.data:
+            with transaction():
+                services.forget_upload(form.upload.data)
     flash(_("The video has been received and is being prepared."), "success")
     return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+
+
+def _brought(form: VideoForm, lecture_id: str, by: Actor) -> tuple[Path, str]:
+    """The file that the form brings, or the one that came in pieces before; and its name. Raises RuleBroken."""
+    if form.upload.data:
+        return services.whole_upload(_mine(lecture_id, by), form.upload.data, by=by)
+    given: FileStorage = form.video.data
+    try:
+        received = storage().receive(cast("BinaryIO", given.stream), limit_bytes=UPLOAD_LIMIT_BYTES)
+    except ValueError:
+        raise video.VideoRefused("too_large") from None
+    return received, given.filename or ""
 
 
 def _refused(form: VideoForm, refusal: RuleBroken) -> VideoForm:
@@ -489,6 +507,17 @@ def video_progress(lecture_id: str, video_id: str) -> ResponseReturnValue:
         text=queries.progress_words(row),
         state=row.state,
     )
+
+
+@bp.post("/lectures/<lecture_id>/videos/<video_id>/cancel")
+@staff(Role.EDUCATOR)
+def cancel_video(lecture_id: str, video_id: str) -> ResponseReturnValue:
+    """Stop preparing a video."""
+    by = actor()
+    found = _mine(lecture_id, by)
+    with transaction():
+        services.cancel_transcode(queries.video_of(found, video_id), found, at=clock.now(), by=by)
+    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
 
 
 @bp.post("/lectures/<lecture_id>/videos/<video_id>/retry")
