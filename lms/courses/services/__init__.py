@@ -19,7 +19,8 @@ from lms.courses.services.captions import (
     cues,
     set_captions,
 )
-from lms.courses.services.evidence import Counted, beat, complete_if_watched
+from lms.courses.services.evidence import Counted, beat, complete_if_watched, give_lease
+from lms.courses.services.study import add_note, remove_note, set_chapters
 from lms.courses.services.uploads import (
     begin_upload,
     discard_upload,
@@ -55,6 +56,7 @@ __all__ = [
     "add_course",
     "add_lecture",
     "add_module",
+    "add_note",
     "beat",
     "begin_upload",
     "cancel_transcode",
@@ -70,14 +72,17 @@ __all__ = [
     "finish_transcode",
     "forget_old_uploads",
     "forget_upload",
+    "give_lease",
     "media_token",
     "player_session",
     "publish_course",
     "publish_lecture",
     "receive_video",
     "received_bytes",
+    "remove_note",
     "retry_transcode",
     "set_captions",
+    "set_chapters",
     "start_transcode",
     "take_piece",
     "touch_upload",

@@ -30,18 +30,19 @@ from lms.courses.forms import (
     LectureForm,
     ModuleForm,
     NewCourseForm,
+    NoteForm,
     VideoForm,
 )
 from lms.courses.models import Course, Lecture
 from lms.courses.rules import VideoState
-from lms.courses.views import uploads
+from lms.courses.views import study, uploads
 from lms.courses.views.blueprint import bp
 from lms.policy import Actor, Permission, Role
 from lms.web import files
 from lms.web.errors import problem
 from lms.web.guard import actor, lean, members, public, reads_first, staff, takes, wants_json
 
-__all__ = ["bp", "uploads"]
+__all__ = ["bp", "study", "uploads"]
 
 REPORT_LIMIT_BYTES = 1_000_000
 UPLOAD_LIMIT_BYTES = 512 * 1024 * 1024  # of a video
@@ -126,6 +127,9 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         cues_lang=language,
         cues_here=sum(len(cue.text) for cue in cues) <= TRANSCRIPT_ON_PAGE,
         may_edit=queries.may_edit(by, course),
+        notes=queries.notes(found, by),
+        note_form=NoteForm(),
+        keeps=queries.keepable(row) if counted and row else [],
         checkpoints=[one for provider in ports.checkpoints for one in provider.of(found.id, by.person_id)],
     )
 
@@ -151,8 +155,10 @@ def transcript(lecture_id: str) -> ResponseReturnValue:
     language, cues = _cues(found)
     if not cues:
         raise NotFound
+    q = request.args.get("q", "").strip()[:80]
+    cues = [cue for cue in cues if q.casefold() in cue.text.casefold()]
     return render_template(
-        "courses/transcript.html", tab="learn", lecture=found, cues=cues, cues_lang=language
+        "courses/transcript.html", tab="learn", lecture=found, cues=cues, cues_lang=language, q=q
     )
 
 

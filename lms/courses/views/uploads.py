@@ -95,7 +95,12 @@ def upload_piece(upload_id: str) -> ResponseReturnValue:
     if request.method == "DELETE":
         with transaction():
             row = queries.upload(upload_id, by)
-            services.discard_upload(row, queries.lecture_of(row, by), at=clock.now(), by=by)
+            services.discard_upload(
+                row,
+                queries.lecture(queries.lecture_id_of(row), by, permission=Permission.COURSE_EDIT),
+                at=clock.now(),
+                by=by,
+            )
         return _answer(204)
     if request.mimetype != "application/offset+octet-stream":
         return _answer(415)
@@ -119,7 +124,7 @@ def discard_upload(upload_id: str) -> ResponseReturnValue:
     """Discard an upload from the desk's page."""
     by = actor()
     row = queries.upload(upload_id, by)
-    lecture = queries.lecture_of(row, by)
+    lecture = queries.lecture(queries.lecture_id_of(row), by, permission=Permission.COURSE_EDIT)
     with transaction():
         services.discard_upload(row, lecture, at=clock.now(), by=by)
     return redirect(url_for(".desk", lecture_id=lecture.public_id) + "#video", 303)
