@@ -58,6 +58,7 @@
   const root = doc.querySelector('[data-keep]');
   if (!root) return;
   const given = root.dataset, words = JSON.parse(given.words), video = given.keep;
+  const hls = doc.querySelector('video[data-hls]').dataset.hls, media = hls.replace(/[^/]*$/, ''), top = hls.split('/').pop();
   const choices = Array.from(root.querySelectorAll('[data-choice]')).map(one => ({
     name: one.dataset.choice, lines: Number(one.dataset.lines), bytes: Number(one.dataset.bytes), playlists: one.dataset.playlists.split(' ').filter(Boolean)
   }));
@@ -77,7 +78,7 @@
     }).then(blob => cache.put(as, new Response(blob, { headers: { 'Content-Type': blob.type, 'Content-Length': blob.size } })).then(() => blob.size)));
   }
   function text(name) {
-    return fetch(given.media + name, { credentials: 'same-origin' }).then(reply => {
+    return fetch(media + name, { credentials: 'same-origin' }).then(reply => {
       if (!reply.ok) throw new Error('status ' + reply.status);
       return reply.text();
     });
@@ -90,11 +91,11 @@
     return lines.filter((line, i) => i === at || i === at - 1 || (line[0] === '#' && !/^#EXT-X-(STREAM-INF|MEDIA:)/.test(line)) || (/^#EXT-X-MEDIA:/.test(line) && line.indexOf('GROUP-ID="' + group + '"') > 0)).join('\n') + '\n';
   }
   function everything(choice, cache) {
-    const beside = Array.from(doc.querySelectorAll('video track')).map(track => [track.src, new URL(track.src).pathname]).concat([[given.media + given.poster, key(video, given.poster)]]);
-    if (!choice.lines) return Promise.resolve(beside.concat([[given.media + given.sound, key(video, given.sound)]]));
+    const beside = Array.from(doc.querySelectorAll('video track')).map(track => [track.src, new URL(track.src).pathname]).concat([[media + given.poster, key(video, given.poster)]]);
+    if (!choice.lines) return Promise.resolve(beside.concat([[media + given.sound, key(video, given.sound)]]));
     return Promise.all(choice.playlists.map(name => text(name).then(playlist => {
       const folder = name.split('/')[0] + '/';
-      return cache.put(key(video, name), new Response(playlist, { headers: { 'Content-Type': 'application/vnd.apple.mpegurl' } })).then(() => parts(playlist).map(part => [given.media + folder + part, key(video, folder + part)]));
+      return cache.put(key(video, name), new Response(playlist, { headers: { 'Content-Type': 'application/vnd.apple.mpegurl' } })).then(() => parts(playlist).map(part => [media + folder + part, key(video, folder + part)]));
     }))).then(lists => beside.concat(...lists));
   }
   function keep(choice) {
@@ -106,7 +107,7 @@
     return box().then(cache => everything(choice, cache).then(files => {
       const next = () => { const file = files.shift(); return file ? store(cache, file[0], file[1]).then(tell).then(next) : null; };
       return Promise.all([next(), next(), next()]);
-    }).then(() => choice.lines ? text(given.master).then(master => cache.put(key(video, given.master), new Response(reduced(master, choice), { headers: { 'Content-Type': 'application/vnd.apple.mpegurl' } }))) : null)
+    }).then(() => choice.lines ? text(top).then(master => cache.put(key(video, top), new Response(reduced(master, choice), { headers: { 'Content-Type': 'application/vnd.apple.mpegurl' } }))) : null)
       .then(() => fetch(given.hlsjs)).then(() => lease(given.page))
       .then(() => fetch(given.page, { credentials: 'same-origin' })).then(page => cache.put(given.page, page))
       .then(() => cache.put(key(video, 'kept.json'), new Response(JSON.stringify({ video, title: given.title, page: given.page, bytes, choice: choice.name, at: Date.now() }), { headers: { 'Content-Type': 'application/json' } }))))

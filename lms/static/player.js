@@ -254,6 +254,7 @@
       remember();
       if (hls) hls.nextLevel = choice.quality;
     });
+    bar.prepend(quality.parentNode);
   }
   if (bar) {
     const speed = [0.5, 0.75, 1, 1.25, 1.5, 2].map(rate => [rate, rate + ' ×']);

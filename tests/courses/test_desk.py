@@ -244,7 +244,7 @@ def test_an_upload_becomes_a_lecture_that_plays(app, bare_app, browser, cast, ad
     lecture = add_lecture()
     client = browser(cast.educator, lang="en")
     answer = send(client, lecture, film, key="once", name="C:\\films\\休克.mp4")
-    assert (answer.status_code, answer.location) == (303, f"/lectures/{lecture.public_id}/edit#video")
+    assert (answer.status_code, answer.location) == (303, f"/lectures/{lecture.public_id}/edit#video-part")
     row = db.session.scalars(select(Video)).one()
     progress = f"/lectures/{lecture.public_id}/videos/{row.public_id}"
     assert client.get(progress, headers={"Accept": "application/json"}).json == {

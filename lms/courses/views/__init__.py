@@ -455,7 +455,7 @@ def upload(lecture_id: str) -> ResponseReturnValue:
     if not form.validate():
         return _desk(_mine(lecture_id, by), film=form)
     if form.upload.data and services.uploaded_before(_mine(lecture_id, by), form.client_uuid.data):
-        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
     try:
         received, name = _brought(form, lecture_id, by)
     except RuleBroken as refusal:
@@ -480,7 +480,7 @@ def upload(lecture_id: str) -> ResponseReturnValue:
             with transaction():
                 services.forget_upload(form.upload.data)
     flash(_("The video has been received and is being prepared."), "success")
-    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
 
 
 def _brought(form: VideoForm, lecture_id: str, by: Actor) -> tuple[Path, str]:
@@ -506,7 +506,7 @@ def video_progress(lecture_id: str, video_id: str) -> ResponseReturnValue:
     """How far a video has come, for the page that waits for it."""
     row = queries.video_of(_mine(lecture_id, actor()), video_id)
     if not wants_json():
-        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
     return jsonify(
         done=100 if row.state == VideoState.READY else min(row.progress_percent, 99),
         total=100,
@@ -523,7 +523,7 @@ def cancel_video(lecture_id: str, video_id: str) -> ResponseReturnValue:
     found = _mine(lecture_id, by)
     with transaction():
         services.cancel_transcode(queries.video_of(found, video_id), found, at=clock.now(), by=by)
-    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
 
 
 @bp.post("/lectures/<lecture_id>/videos/<video_id>/retry")
@@ -534,4 +534,4 @@ def retry_video(lecture_id: str, video_id: str) -> ResponseReturnValue:
     found = _mine(lecture_id, by)
     with transaction():
         services.retry_transcode(queries.video_of(found, video_id), found, at=clock.now(), by=by)
-    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)

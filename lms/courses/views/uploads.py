@@ -127,4 +127,4 @@ def discard_upload(upload_id: str) -> ResponseReturnValue:
     lecture = queries.lecture(queries.lecture_id_of(row), by, permission=Permission.COURSE_EDIT)
     with transaction():
         services.discard_upload(row, lecture, at=clock.now(), by=by)
-    return redirect(url_for(".desk", lecture_id=lecture.public_id) + "#video", 303)
+    return redirect(url_for(".desk", lecture_id=lecture.public_id) + "#video-part", 303)
