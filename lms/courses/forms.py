@@ -143,7 +143,17 @@ class CaptionsForm(Form):
         default="zh-Hans",
     )
     captions = FileField(
-        lazy("Caption file (WebVTT)"), validators=[InputRequired(lazy("Choose a caption file."))]
+        lazy("Caption file (WebVTT or SRT)"), validators=[InputRequired(lazy("Choose a caption file."))]
+    )
+
+
+class CaptionTextForm(Form):
+    """Captions as text, for the editor."""
+
+    text = TextAreaField(
+        lazy("Captions"),
+        description=lazy("Times, the words below them, and an empty line after each caption."),
+        validators=[InputRequired(lazy("Write something.")), Length(max=1_000_000)],
     )
 
 

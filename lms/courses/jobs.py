@@ -10,7 +10,7 @@ from lms.core import clock, jobs, site, video
 from lms.core.db import db, transaction
 from lms.core.jobs import Fenced, GiveUp, Job, Lease
 from lms.core.storage import storage
-from lms.courses import services
+from lms.courses import cli, services
 from lms.courses.models import Video
 
 
@@ -94,8 +94,9 @@ def gave_up(video_id: int, why: str) -> None:
 
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
-    if services.forget_old_uploads not in jobs.EVERY:
-        jobs.EVERY.append(services.forget_old_uploads)
+    for chore in (services.forget_old_uploads, cli.look_into_inbox):
+        if chore not in jobs.EVERY:
+            jobs.EVERY.append(chore)
     jobs.register(
         Job(
             name=services.TRANSCODE,

@@ -191,7 +191,7 @@ def test_captions_are_kept_and_the_newest_replaces_the_one_before(app, browser, 
 
 
 REFUSED_CAPTIONS = (
-    (b"1\n00:00:01,000 --> 00:00:02,000\nSRT\n", "The first line of a caption file must be WEBVTT."),
+    (b"00:01.000 --> 00:02.000\nx\n", "The first line of a caption file must be WEBVTT."),
     (b"WEBVTT\n\n00:01.000 -> 00:02.000\nx\n", "The file holds no caption."),
     (b"WEBVTT\n\n00:01,000 --> 00:02,000\nx\n", "Line 3: this is no time span."),
     (

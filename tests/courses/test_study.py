@@ -1,6 +1,10 @@
 """Beside the film: chapters, one's own notes, the transcript that is searched, and what can be kept on a phone."""
 
+import io
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from lms.core.db import db, transaction
@@ -121,3 +125,72 @@ def test_what_can_be_kept_names_its_size_and_its_parts(app, made):
     assert lite.playlists == ("lite/index.m3u8", "a-low/index.m3u8")
     sizes = {one.playlist: one.size_bytes for one in manifest.renditions}
     assert lite.size_bytes == sizes["lite/index.m3u8"] + sizes["a-low/index.m3u8"]
+
+
+# Captions
+
+SRT = "\ufeff1\r\n00:00:01,000 --> 00:00:03,5\r\n<i>Airway</i> {\\an8}first.\r\n\r\n2\r\n00:01:05,250 --> 00:01:09,000\r\n<font color=red>Then</font> breathing\r\nand 12\r\n\r\n"
+
+
+def test_a_subrip_file_becomes_captions_with_the_same_times_and_words(app, browser, cast, lecture):
+    client = browser(cast.educator)
+    answer = client.post(
+        f"/lectures/{lecture.public_id}/captions",
+        data={"lang": "en", "captions": (io.BytesIO(SRT.encode()), "a.srt")},
+        content_type="multipart/form-data",
+    )
+    assert answer.status_code == 303
+    text = client.get(f"/lectures/{lecture.public_id}/captions/en.vtt").text
+    assert text.startswith("WEBVTT\n\n00:00:01.000 --> 00:00:03.500\n")
+    assert [(cue.start_s, cue.end_s, cue.text) for cue in services.cues(text)] == [
+        (1.0, 3.5, "Airway first."),
+        (65.25, 69.0, "Then breathing and 12"),
+    ]
+
+
+def test_a_subrip_file_with_a_line_that_makes_no_sense_is_refused(app, browser, cast, lecture):
+    client = browser(cast.educator)
+    for broken in (SRT.replace("00:00:03,5", "00:00:00,5"), SRT.replace("00:01:05,250", "01:05")):
+        answer = client.post(
+            f"/lectures/{lecture.public_id}/captions",
+            data={"lang": "en", "captions": (io.BytesIO(broken.encode()), "a.srt")},
+            content_type="multipart/form-data",
+        )
+        assert answer.status_code == 422
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3_000_000),
+            st.integers(1, 9000),
+            st.text("气道 aB<&>7", min_size=1).filter(str.strip),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_captions_written_as_text_are_read_as_they_were(given_cues):
+    cues = [services.Cue(a / 1000, (a + n) / 1000, " ".join(text.split())) for a, n, text in given_cues]
+    assert services.cues(services.to_vtt(cues)) == cues
+
+
+def test_captions_are_written_beside_the_film_and_a_refused_text_is_kept(app, browser, cast, lecture):
+    client = browser(cast.educator, lang="en")
+    address = f"/lectures/{lecture.public_id}/captions/zh-Hans/edit"
+    page = client.get(address).text
+    assert "WEBVTT" in page
+    assert "<source src=" in page
+    refused = client.post(address, data={"text": "WEBVTT\n\n00:05.000 --> 00:01.000\n倒过来\n"})
+    assert (refused.status_code, "倒过来" in refused.text, "ends before it begins" in refused.text) == (
+        422,
+        True,
+        True,
+    )
+    assert client.post(address, data={"text": "WEBVTT\n\n00:01.000 --> 00:02.000\n气道\n"}).status_code == 303
+    assert "气道" in client.get(f"/lectures/{lecture.public_id}/captions/zh-Hans.vtt").text
+    assert client.get(address.replace("zh-Hans", "fr")).status_code == 404
+    for name, by in cast.everyone().items():
+        assert (browser(by).get(address).status_code == 200) == (
+            by.is_any("educator") and name != "stranger"
+        ), name

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from lms.core import video
 from lms.core.db import db
@@ -25,6 +26,16 @@ def video_of(lecture: Lecture, public_id: str) -> Video:
     """One version of a lecture's video; whoever asks holds the lecture's door. Raises NotFound."""
     found = db.session.scalar(
         select(Video).where(Video.public_id == public_id, Video.lecture_id == lecture.id)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def lecture_to_fill(public_id: str) -> Lecture:
+    """A lecture for whoever works on the machine itself, where nobody is signed in. Raises NotFound."""
+    found = db.session.scalar(
+        select(Lecture).options(joinedload(Lecture.cohort)).where(Lecture.public_id == public_id)
     )
     if found is None:
         raise NotFound

@@ -18,6 +18,7 @@ from lms.courses.services.captions import (
     captions_text,
     cues,
     set_captions,
+    to_vtt,
 )
 from lms.courses.services.evidence import Counted, beat, complete_if_watched, give_lease
 from lms.courses.services.study import add_note, remove_note, set_chapters
@@ -85,6 +86,7 @@ __all__ = [
     "set_chapters",
     "start_transcode",
     "take_piece",
+    "to_vtt",
     "touch_upload",
     "uploaded_before",
     "whole_upload",

@@ -5,12 +5,13 @@ from flask.typing import ResponseReturnValue
 
 from lms.core import clock
 from lms.core.db import transaction
+from lms.core.errors import NotFound
 from lms.core.i18n import _
 from lms.courses import queries, services
-from lms.courses.forms import ChaptersForm, NoteForm
+from lms.courses.forms import CaptionTextForm, ChaptersForm, NoteForm
 from lms.courses.views.blueprint import bp
 from lms.policy import Permission, Role
-from lms.web.guard import actor, members, staff
+from lms.web.guard import actor, members, staff, takes
 
 
 @bp.post("/lectures/<lecture_id>/lease")
@@ -63,6 +64,39 @@ def remove_note(lecture_id: str, note_id: str) -> ResponseReturnValue:
     with transaction():
         services.remove_note(queries.note(found, note_id, by))
     return redirect(url_for(".lecture", lecture_id=lecture_id) + "#notes", 303)
+
+
+@bp.route("/lectures/<lecture_id>/captions/<lang>/edit", methods=["GET", "POST"])
+@staff(Role.EDUCATOR)
+@takes(4 * services.CAPTIONS_LIMIT_BYTES)
+def edit_captions(lecture_id: str, lang: str) -> ResponseReturnValue:
+    """Captions beside the film, timed by keys; without JavaScript a text."""
+    by, at = actor(), clock.now()
+    found = queries.lecture(lecture_id, by, permission=Permission.COURSE_EDIT)
+    if lang not in services.CAPTION_LANGS:
+        raise NotFound
+    form = CaptionTextForm.of_request()
+    if request.method == "POST" and form.run(
+        lambda: services.set_captions(found, lang=lang, text=form.text.data or "", at=at, by=by)
+    ):
+        flash(_("The captions are beside the video now, and the transcript is made from them."), "success")
+        return redirect(url_for(".desk", lecture_id=lecture_id), 303)
+    if request.method == "POST":
+        found = queries.lecture(lecture_id, by, permission=Permission.COURSE_EDIT)
+    else:
+        kept = next((one.text for one in found.captions if one.lang == lang), "WEBVTT\n\n")
+        form = CaptionTextForm(text=kept)
+    row = found.video
+    media = f"/media/{services.media_token(row, by=by, at=at)}/{row.public_id}/" if row else ""
+    return render_template(
+        "courses/edit_captions.html",
+        tab="learn",
+        lecture=found,
+        caption_lang=lang,
+        form=form,
+        media=media,
+        files=row.manifest if row else None,
+    ), form.status
 
 
 @bp.route("/lectures/<lecture_id>/chapters", methods=["GET", "POST"])
