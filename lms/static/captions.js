@@ -10,7 +10,7 @@
   const words = JSON.parse(place.dataset.words), field = text.closest('.field');
   const clock = t => {
     const ms = Math.max(0, Math.round(t * 1000)), two = n => ('0' + n).slice(-2);
-    return two(Math.floor(ms / 36e5)) + ':' + two(Math.floor(ms / 6e4) % 60) + ':' + two(Math.floor(ms / 1000) % 60) + '.' + ('00' + ms % 1000).slice(-3);
+    return (ms < 36e5 ? '' : two(Math.floor(ms / 36e5)) + ':') + two(Math.floor(ms / 6e4) % 60) + ':' + two(Math.floor(ms / 1000) % 60) + '.' + ('00' + ms % 1000).slice(-3);
   };
   const seconds = value => {
     const found = /^(?:(\d{1,4}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d{1,3})?)$/.exec(value.trim());
@@ -31,17 +31,25 @@
 
   function input(name, value, kind) {
     const made = doc.createElement(kind === 'words' ? 'textarea' : 'input');
-    made.className = 'input' + (kind === 'words' ? ' grow' : ' short num');
+    made.className = 'input' + (kind === 'words' ? '' : ' grow num');
     made.value = value;
     made.dataset.part = kind;
     made.setAttribute('aria-label', name);
     if (kind === 'words') { made.rows = 2; made.lang = text.lang; }
     return made;
   }
+  function remover(line) {
+    const made = button('×', () => line.remove());
+    made.setAttribute('aria-label', words.remove);
+    return made;
+  }
   function row(cue) {
     const line = doc.createElement('li');
-    line.className = 'row wrap top';
-    line.append(input(words.begin, clock(cue.start), 'start'), input(words.end, clock(cue.end), 'end'), input(words.words, cue.text, 'words'), button(words.remove, () => line.remove()));
+    const times = doc.createElement('div');
+    line.className = 'stack tight';
+    times.className = 'row';
+    times.append(input(words.begin, clock(cue.start), 'start'), input(words.end, clock(cue.end), 'end'), remover(line));
+    line.append(times, input(words.words, cue.text, 'words'));
     line.addEventListener('focusin', () => { present = line; });
     return line;
   }

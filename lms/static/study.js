@@ -45,6 +45,7 @@
       });
       count.textContent = wanted ? said.dataset.found.replace('%(count)s', found) : '';
     };
+    list.classList.add('transcript');
     list.before(box, count);
   }
   if (said) {
