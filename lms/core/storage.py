@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -51,6 +52,9 @@ class Storage(Protocol):
         What arrived before a broken line stays. Raises WrongOffset where the file does not end at ``offset``, and Busy
         while an earlier request of the same file still runs. ``offset`` 0 begins the file.
         """
+
+    def second_name(self, key: str) -> Path:
+        """A temporary second name of a file, to be adopted or removed without losing the first."""
 
     def free_bytes(self) -> int:
         """Room that is left for files."""
@@ -190,6 +194,12 @@ class LocalStorage(Storage):
                 log.info("%s: the line broke after %s bytes: %s", key, size, broken)
             os.fsync(file.fileno())
             return file.seek(0, os.SEEK_END)
+
+    def second_name(self, key: str) -> Path:
+        """See Storage."""
+        name = self._temp / f"upload-{secrets.token_hex(8)}"
+        name.hardlink_to(self.path(key))
+        return name
 
     def free_bytes(self) -> int:
         """See Storage."""

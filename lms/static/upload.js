@@ -12,7 +12,6 @@
   const given = form.dataset, words = JSON.parse(given.words), file = form.elements.video, place = form.querySelector('[data-upload-state]');
   const say = (key, values) => words[key].replace(/%\((\w+)\)s/g, (_, name) => values[name]);
   const mb = bytes => (bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0);
-  const PIECE = 8 << 20;
   let upload = null, paused = false;
 
   const bar = document.createElement('progress'), line = document.createElement('p'), button = document.createElement('button');
@@ -60,7 +59,7 @@
     upload = new self.tus.Upload(film, {
       endpoint: given.upload,
       uploadUrl: before,
-      chunkSize: PIECE,
+      chunkSize: Math.min(8 << 20, Math.max(1 << 20, Math.ceil(film.size / 256))),    /* a proxy that collects loses at most one piece */
       retryDelays: [0, 1000, 2000, 4000, 8000, 15000, 30000, 60000],
       storeFingerprintForResuming: false,    /* the server knows what it has, for every device of this person */
       headers: { Accept: 'application/json', 'X-Account': document.documentElement.dataset.account || '' },

@@ -282,3 +282,24 @@ def test_a_worker_whose_video_is_stopped_in_the_middle_lets_go_and_publishes_not
     row = db.session.scalars(select(Video).where(Video.id != old)).one()
     assert (row.state, row.refusal, row.folder_key) == ("failed", "cancelled", None)
     assert db.session.scalars(select(Lecture.video_id)).one() == old
+
+
+def test_an_upload_outlives_a_failure_that_is_not_its_own(app, browser, cast, lecture, film, monkeypatch):
+    data, client = film.read_bytes(), browser(cast.educator)
+    address = begin(client, lecture, len(data)).headers["Location"]
+    send(client, address, data, 0)
+    upload = address.rpartition("/")[2]
+    real = storage.LocalStorage.adopt
+
+    def full(self, path, key):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage.LocalStorage, "adopt", full)
+    with pytest.raises(OSError, match="No space"):
+        client.post(f"/lectures/{lecture.public_id}/video", data={"upload": upload})
+    monkeypatch.setattr(storage.LocalStorage, "adopt", real)
+    assert client.head(address).headers["Upload-Offset"] == str(len(data))
+    answer = client.post(f"/lectures/{lecture.public_id}/video", data={"upload": upload})
+    assert answer.status_code == 303
+    fresh()
+    assert len(db.session.scalars(select(Video).where(Video.source_name != "")).all()) == 1

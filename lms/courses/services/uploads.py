@@ -125,7 +125,10 @@ def discard_upload(row: VideoUpload, lecture: Lecture, *, at: datetime, by: Acto
 
 
 def whole_upload(lecture: Lecture, upload_public_id: str, *, by: Actor) -> tuple[Path, str]:
-    """The file of an upload that is all there, and its name. Raises NotFound and RuleBroken("upload_unfinished")."""
+    """A second name of the file of an upload that is all there, and what it was called where it came from.
+
+    Raises NotFound and RuleBroken("upload_unfinished").
+    """
     policy.require(by, Permission.COURSE_EDIT, lecture, see=Permission.COURSE_READ)
     row = db.session.scalar(
         select(VideoUpload).where(
@@ -142,7 +145,7 @@ def whole_upload(lecture: Lecture, upload_public_id: str, *, by: Actor) -> tuple
             _("The file has not come in completely. Choose it again, and it goes on where it stopped."),
             field="video",
         )
-    return storage.storage().path(_key(row)), row.name
+    return storage.storage().second_name(_key(row)), row.name
 
 
 def forget_upload(upload_public_id: str) -> None:

@@ -473,12 +473,12 @@ def upload(lecture_id: str) -> ResponseReturnValue:
                 by=by,
             )
     except RuleBroken as refusal:
+        if isinstance(refusal, video.VideoRefused):
+            _forget_pieces(form)
         return _desk(_mine(lecture_id, by), film=_refused(form, refusal))
     finally:
         received.unlink(missing_ok=True)
-        if form.upload.data:
-            with transaction():
-                services.forget_upload(form.upload.data)
+    _forget_pieces(form)
     flash(_("The video has been received and is being prepared."), "success")
     return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
 
@@ -493,6 +493,13 @@ def _brought(form: VideoForm, lecture_id: str, by: Actor) -> tuple[Path, str]:
     except ValueError:
         raise video.VideoRefused("too_large") from None
     return received, given.filename or ""
+
+
+def _forget_pieces(form: VideoForm) -> None:
+    """An upload in pieces has become a video, or never will; whatever else goes wrong, it stays."""
+    if form.upload.data:
+        with transaction():
+            services.forget_upload(form.upload.data)
 
 
 def _refused(form: VideoForm, refusal: RuleBroken) -> VideoForm:
