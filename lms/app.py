@@ -38,7 +38,7 @@ from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
 
 BODY_LIMIT_BYTES = 4_000_000  # of a form; a door that takes files says so itself (guard.takes)
-"""Bytes of one request; larger lectures come in pieces once uploads can be resumed."""
+"""Bytes of one request; larger lectures come in pieces (courses/views/uploads.py)."""
 
 
 def templates_folder() -> Path:

@@ -192,6 +192,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     receipt.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
+    films = commands.add_parser("video", help="films of lectures").add_subparsers(
+        metavar="ACT", required=True
+    )
+    film = _add(films, "add", _video_add, "make a file the next version of a lecture's film")
+    film.add_argument("file", type=Path)
+    film.add_argument("--lecture", required=True, metavar="ID", help="the last part of the lecture's address")
+    film.add_argument("--data", type=Path, help="data folder of a demonstration site")
+
     _add(commands, "permissions", _permissions, "print docs/permissions.md")
 
     bench = _add(commands, "bench", _bench, "measure the product on a temporary site, one JSON line per job")
@@ -555,6 +563,15 @@ def _assessments_receipt(args: argparse.Namespace) -> int:
         return cli.receipt(args.file, key=args.key)
     with create_app(_settings(args.data)).app_context():
         return cli.receipt(args.file, key=args.key, with_site=True)
+
+
+def _video_add(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.courses import cli
+
+    with create_app(_settings(args.data)).app_context():
+        print(cli.add(args.file, args.lecture))
+    return 0
 
 
 def _permissions(_args: argparse.Namespace) -> int:

@@ -41,6 +41,8 @@ class Settings:
     """``smtp://user:password@host:587?tls=1``; empty: mails are kept as files in the data folder."""
     mail_from: str
     ffmpeg: str
+    video_inbox: str
+    """Empty, or a folder whose files become videos of lectures (``<lecture's id>/<file>``)."""
     trusted_proxies: int
     x_accel_prefix: str
     """Empty, or the internal nginx location that serves the media folder (``/_media/``)."""
@@ -75,6 +77,7 @@ NAMES = (
     "MAIL_URL",
     "MAIL_FROM",
     "FFMPEG",
+    "VIDEO_INBOX",
     "TRUSTED_PROXIES",
     "X_ACCEL_PREFIX",
     "SECURE_COOKIES",
@@ -141,6 +144,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         mail_url=given.get("mail_url", ""),
         mail_from=given.get("mail_from", "firefly@localhost"),
         ffmpeg=given.get("ffmpeg", ""),
+        video_inbox=given.get("video_inbox", ""),
         trusted_proxies=_whole("LMS_TRUSTED_PROXIES", given.get("trusted_proxies", "0")),
         x_accel_prefix=given.get("x_accel_prefix", ""),
         secure_cookies=_yes(given.get("secure_cookies", "1" if base_url.startswith("https://") else "0")),

@@ -83,10 +83,9 @@ class Browser:
         self.cookies = dict(cookies or {})
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def get(self, path: str, *, accept: str = "text/html", **headers: str) -> Reply:
-        """Go to a page."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._ask("GET", path, None, {"Accept": accept} | given)
+    def get(self, path: str, *, accept: str = "text/html", span: str = "") -> Reply:
+        """Go to a page, or ask for a span of a file (``bytes=0-99``)."""
+        return self._ask("GET", path, None, {"Accept": accept} | ({"Range": span} if span else {}))
 
     def post(
         self, path: str, fields: Iterable[tuple[str, str]], *, script: bool = False, **headers: str

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from flask import Flask
@@ -19,6 +20,9 @@ from lms.core.db import db
 from lms.core.passwords import check_secret, hash_secret
 from lms.settings import Settings
 
+PIECE, FILE = 256 * 1024, 32 << 20
+RANGE = Target(1000 * 5 * PIECE / 1e9, 0)
+"""Five CPU seconds for a gigabyte."""
 WARM_UP = 32
 """Requests before each measurement: twice as many as the server has threads."""
 CHECKS_OF_AN_ADDRESS = 50
@@ -123,6 +127,31 @@ class Walk:
         for reply in meter.run(reports(self.rounds)):
             reply.expect(200)
         yield meter.figure()
+        yield self._ranges(attribute(page, "hls"))
+
+    def _ranges(self, master: str) -> Figure:
+        """Pieces of 256 KB from the middle of a whole file, as players of whole files ask for them."""
+        address = master.rpartition("/")[0]
+        token, version = address.split("/")[-2:]
+        folder = self.settings.media_dir / "lectures" / version / token.split(".")[2]
+        (folder / "long.mp4").write_bytes(bytes(range(256)) * (FILE // 256))
+        film = f"{address}/long.mp4"
+        meter = self._meter("256 KB range", RANGE)
+        starts = itertools.cycle(range(0, FILE - PIECE, 65_536))
+
+        def asks(many: int) -> Iterator[Ask]:
+            for start, browser in zip(
+                itertools.islice(starts, many), itertools.cycle(self.probes), strict=False
+            ):
+                span = f"bytes={start}-{start + PIECE - 1}"
+                yield lambda browser=browser, span=span: browser.get(film, span=span)  # type: ignore[misc]
+
+        for ask in asks(min(WARM_UP, self.rounds)):
+            ask().expect(206)
+        for reply in meter.run(asks(self.rounds)):
+            reply.expect(206)
+        figure = meter.figure()
+        return replace(figure, more={"cpu_s_per_gb": figure.cpu_ms / 1000 / (figure.bytes / 1e9)})
 
     # Tests
 

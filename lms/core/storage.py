@@ -1,8 +1,11 @@
 """Files behind one port: a local folder now. A name is shown to nobody before the file is whole and on the disk."""
 
+import fcntl
 import hashlib
+import logging
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+log = logging.getLogger("lms.storage")
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
 
@@ -41,8 +46,29 @@ class Storage(Protocol):
     def adopt(self, path: Path, key: str) -> None:
         """Move a received file to its key by one rename."""
 
+    def grow(self, stream: BinaryIO, key: str, *, offset: int, most_bytes: int) -> int:
+        """Append to ``key`` what the stream brings, until ``most_bytes`` lie there; returns how many do, durably.
+
+        What arrived before a broken line stays. Raises WrongOffset where the file does not end at ``offset``, and Busy
+        while an earlier request of the same file still runs. ``offset`` 0 begins the file.
+        """
+
+    def second_name(self, key: str) -> Path:
+        """A temporary second name of a file, to be adopted or removed without losing the first."""
+
+    def free_bytes(self) -> int:
+        """Room that is left for files."""
+
     def forget_leftovers(self, *, before: datetime) -> int:
         """Remove what dead processes left behind half made, untouched since ``before``; returns how many."""
+
+
+class Busy(Exception):
+    """Another request is still writing this file."""
+
+
+class WrongOffset(Exception):
+    """The file does not end where the sender believes."""
 
 
 class LocalStorage(Storage):
@@ -142,6 +168,42 @@ class LocalStorage(Storage):
         _make_folder(target.parent)
         path.rename(target)
         _sync_folder(target.parent)
+
+    def grow(self, stream: BinaryIO, key: str, *, offset: int, most_bytes: int) -> int:
+        """See Storage."""
+        target = self._resolve(key)
+        if not target.exists():
+            _make_folder(target.parent)
+            target.touch(mode=0o640)
+            _sync_folder(target.parent)
+        with target.open("r+b", buffering=0) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(key) from None
+            size = file.seek(0, os.SEEK_END)
+            if size != offset:
+                raise WrongOffset(key)
+            try:
+                while size < most_bytes and (chunk := stream.read(min(1 << 18, most_bytes - size))):
+                    written = 0
+                    while written < len(chunk):
+                        written += file.write(chunk[written:])
+                    size += len(chunk)
+            except Exception as broken:  # noqa: BLE001 (the line broke, in one of the many ways a line can)
+                log.info("%s: the line broke after %s bytes: %s", key, size, broken)
+            os.fsync(file.fileno())
+            return file.seek(0, os.SEEK_END)
+
+    def second_name(self, key: str) -> Path:
+        """See Storage."""
+        name = self._temp / f"upload-{secrets.token_hex(8)}"
+        name.hardlink_to(self.path(key))
+        return name
+
+    def free_bytes(self) -> int:
+        """See Storage."""
+        return shutil.disk_usage(self.root).free
 
     def forget_leftovers(self, *, before: datetime) -> int:
         """See Storage."""

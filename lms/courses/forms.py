@@ -1,10 +1,11 @@
 """Shapes of input."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-from wtforms import HiddenField, SelectChoice, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms import HiddenField, IntegerField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation, ValidationError
 
 from lms.core.i18n import lazy, pick
 from lms.courses.models import Lecture
@@ -115,11 +116,22 @@ class LectureForm(CourseForm):
         ]
 
 
+class _FileOrUpload:
+    field_flags = {"required": True}
+
+    def __call__(self, form: Any, field: Any) -> None:
+        if not form.upload.data and not getattr(field.data, "filename", ""):
+            raise StopValidation(str(lazy("Choose a video file.")))
+
+
 class VideoForm(Form):
     """A video to upload."""
 
     client_uuid = HiddenField(validators=[Length(max=80)])
-    video = FileField(lazy("Video file"), validators=[InputRequired(lazy("Choose a video file."))])
+    upload = HiddenField(validators=[Length(max=12)])
+    """An upload in pieces that is all there, instead of a file."""
+
+    video = FileField(lazy("Video file"), validators=[_FileOrUpload()])
 
 
 class CaptionsForm(Form):
@@ -131,5 +143,85 @@ class CaptionsForm(Form):
         default="zh-Hans",
     )
     captions = FileField(
-        lazy("Caption file (WebVTT)"), validators=[InputRequired(lazy("Choose a caption file."))]
+        lazy("Caption file (WebVTT or SRT)"), validators=[InputRequired(lazy("Choose a caption file."))]
     )
+
+
+class CaptionTextForm(Form):
+    """Captions as text, for the editor."""
+
+    text = TextAreaField(
+        lazy("Captions"),
+        description=lazy("Times, the words below them, and an empty line after each caption."),
+        validators=[InputRequired(lazy("Write something.")), Length(max=1_000_000)],
+    )
+
+
+class NoteForm(Form):
+    """A note at a moment of a lecture."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    at_s = IntegerField(lazy("At second"), default=0, validators=[Optional(), NumberRange(min=0, max=86_400)])
+    text = TextAreaField(
+        lazy("Note"),
+        filters=[_stripped],
+        validators=[InputRequired(lazy("Write something.")), Length(max=2000)],
+    )
+
+
+MOST_CHAPTERS = 100
+_CHAPTER = re.compile(r"(?:(\d{1,2}):)?(\d{1,3}):([0-5]\d)", re.ASCII)
+
+
+class ChaptersForm(Form):
+    """Chapters: one on each line, time and title in both languages parted by vertical bars."""
+
+    chapters = TextAreaField(
+        lazy("Chapters"),
+        description=lazy("One on each line: 12:30 | Chinese | English."),
+        filters=[_stripped],
+        validators=[Length(max=20_000)],
+    )
+
+    def validate_chapters(self, _field: Any) -> None:
+        """Name the line that makes no chapter."""
+        if len(self._lines) > MOST_CHAPTERS:
+            raise ValidationError(lazy("Keep to 100 chapters."))
+        for number, line in enumerate(self._lines, 1):
+            parts = [part.strip() for part in line.split("|")]
+            if len(parts) != 3 or not all(parts) or not _CHAPTER.fullmatch(parts[0]):
+                raise ValidationError(
+                    lazy(
+                        "Line %(number)s: write time | Chinese | English, for example 12:30 | 气道 | Airway.",
+                        number=number,
+                    )
+                )
+
+    @property
+    def _lines(self) -> list[str]:
+        return [line for line in (self.chapters.data or "").splitlines() if line.strip()]
+
+    @property
+    def rows(self) -> list[tuple[int, str, str]]:
+        """Second, Chinese and English title of each."""
+        found = []
+        for line in self._lines:
+            time, zh, en = (part.strip() for part in line.split("|"))
+            hours, minutes, seconds = (int(part or 0) for part in _CHAPTER.fullmatch(time).groups())  # type: ignore[union-attr]
+            found.append((hours * 3600 + minutes * 60 + seconds, zh[:160], en[:160]))
+        return found
+
+    @classmethod
+    def showing(cls, lecture: Lecture) -> Self:
+        """The form with the present chapters, else with the changes of slides that were found in the film."""
+        slides = (lecture.video.manifest or {}).get("slides", ()) if lecture.video else ()
+        proposed = [
+            {"at_s": second, "zh": f"第 {number} 部分", "en": f"Part {number}"}
+            for number, second in enumerate([0, *slides] if slides else [], 1)
+        ]
+        return cls(
+            chapters="\n".join(
+                f"{one['at_s'] // 60:02d}:{one['at_s'] % 60:02d} | {one['zh']} | {one['en']}"
+                for one in lecture.chapters or proposed
+            )
+        )

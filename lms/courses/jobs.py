@@ -11,7 +11,7 @@ from lms.core.db import db, transaction
 from lms.core.i18n import lazy
 from lms.core.jobs import Fenced, GiveUp, Job, Lease
 from lms.core.storage import storage
-from lms.courses import services
+from lms.courses import cli, services
 from lms.courses.models import Video
 
 
@@ -26,11 +26,13 @@ def transcode(video_id: int, lease: Lease) -> None:
 
     def tell(share: float) -> None:
         with suppress(Exception), transaction():  # a number for the page; the work goes on without it
-            db.session.execute(
+            told = db.session.execute(
                 update(Video)
                 .where(Video.id == video_id, Video.lease_token == token)
                 .values(progress_percent=min(99, int(share * 100)))
             )
+            if told.rowcount == 0:  # type: ignore[attr-defined]
+                lease.lost.set()  # somebody stopped it; the renewal would notice a moment later
 
     with storage().temporary("transcode-") as folder:
         target = folder / "out"
@@ -93,6 +95,9 @@ def gave_up(video_id: int, why: str) -> None:
 
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
+    for chore in (services.forget_old_uploads, cli.look_into_inbox):
+        if chore not in jobs.EVERY:
+            jobs.EVERY.append(chore)
     jobs.register(
         Job(
             name=services.TRANSCODE,

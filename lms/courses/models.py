@@ -80,6 +80,8 @@ class Lecture(WithId, Base):
     client_uuid: Mapped[str | None] = mapped_column(String(80), unique=True)
     video_id: Mapped[int | None] = mapped_column(ForeignKey("video.id", use_alter=True))
     """The version that learners see: always a ready one."""
+    chapters: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """``[{"at_s": …, "zh": …, "en": …}, …]`` in the order of the film."""
 
     module: Mapped[Module] = relationship(back_populates="lectures", lazy="raise")
     cohort: Mapped[Cohort] = relationship(lazy="raise")
@@ -122,6 +124,21 @@ class Video(WithId, Leased, Base):
     uploaded_at: Mapped[datetime]
     uploaded_by: Mapped[int | None]
     ready_at: Mapped[datetime | None]
+
+
+class VideoUpload(WithId, Base):
+    """A file that is still coming in, perhaps over several days; its row goes when it has become a video."""
+
+    __tablename__ = "video_upload"
+
+    lecture_id: Mapped[int] = mapped_column(ForeignKey("lecture.id"), index=True)
+    account_id: Mapped[int] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(String(160))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    modified_ms: Mapped[int] = mapped_column(BigInteger)
+    """When the file was last changed on the educator's computer: with name and size it tells that this is the same one."""
+    began_at: Mapped[datetime]
+    touched_at: Mapped[datetime]
 
 
 class Caption(Base):
@@ -175,6 +192,22 @@ class WatchPurse(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
     filled_at: Mapped[datetime]
     seconds: Mapped[float]
+    counted_s: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """All seconds ever counted for this person: an offline lease states what it was when it was given."""
+
+
+class LectureNote(WithId, Base):
+    """What a person wrote for themselves at a moment of a lecture; nobody else reads it."""
+
+    __tablename__ = "lecture_note"
+    __table_args__ = (UniqueConstraint("person_id", "client_uuid"),)
+
+    lecture_id: Mapped[int] = mapped_column(ForeignKey("lecture.id"), index=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    client_uuid: Mapped[str | None] = mapped_column(String(80))
+    at_s: Mapped[int]
+    text: Mapped[str]
+    made_at: Mapped[datetime]
 
 
 class LectureCompletion(Base):

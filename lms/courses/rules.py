@@ -117,6 +117,11 @@ def spend(purse: Purse, seconds: int) -> Purse:
     return replace(purse, seconds=max(0.0, purse.seconds - seconds))
 
 
+def at_most(purse: Purse, seconds: float) -> Purse:
+    """The purse, holding no more than ``seconds``."""
+    return replace(purse, seconds=max(0.0, min(purse.seconds, seconds)))
+
+
 def wall_budget_s(
     purse: Purse, *, session_opened_at: datetime, session_credited_s: int, at: datetime
 ) -> float:
@@ -126,6 +131,20 @@ def wall_budget_s(
     """
     alive = max(0.0, (at - session_opened_at).total_seconds())
     return max(0.0, min(purse.seconds, MAX_RATE * alive + SLACK_S - session_credited_s))
+
+
+LEASE_LASTS_S = 14 * 24 * 3600.0
+"""How long a lecture kept on a phone may be watched without a connection before the phone asks again."""
+
+
+def lease_budget_s(*, opened_at: datetime, counted_then_s: int, counted_now_s: int, at: datetime) -> float:
+    """Seconds that a report under an offline lease may add.
+
+    Nobody knows when the phone played; the clock since the lease was given bounds it, and whatever was counted for the
+    person since then, on any device and for any lecture, is taken off.
+    """
+    alive = min(max(0.0, (at - opened_at).total_seconds()), LEASE_LASTS_S)
+    return max(0.0, MAX_RATE * alive + SLACK_S - (counted_now_s - counted_then_s))
 
 
 def intervals_from(given: object) -> list[Interval]:

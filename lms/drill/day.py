@@ -139,7 +139,7 @@ class _Trainee(_Person):
         pieces = self.browser.get(media, accept="*/*").expect(200).text
         piece = re.findall(r'^(?!#)(\S+)$|URI="([^"]+)"', pieces, re.MULTILINE)[-1]
         name = next(filter(None, piece))
-        return self.browser.get(f"{media.rpartition('/')[0]}/{name}", accept="*/*", Range=RANGE).expect(206)
+        return self.browser.get(f"{media.rpartition('/')[0]}/{name}", accept="*/*", span=RANGE).expect(206)
 
     def _beat(self, lecture: str, session: str, second: int) -> Reply:
         report = {

@@ -16,10 +16,10 @@
   const doc = document, $ = selector => doc.querySelector(selector);
   const video = $('video[data-beat]');
   if (!video) return;
-  const given = video.dataset, session = given.session, account = doc.documentElement.dataset.account || '';
+  const given = video.dataset, account = doc.documentElement.dataset.account || '';
   const texts = JSON.parse(($('#texts, #t') || {}).textContent || '{}');
   const say = (key, values) => (texts[key] || '').replace(/%\((\w+)\)s/g, (_, name) => values[name]);
-  const BEAT_MS = 15000, KEPT_DAYS = 60, MINE = 'watch:' + session, PLACE = 'place:' + given.beat;
+  const BEAT_MS = 15000, KEPT_DAYS = 60, PLACE = 'place:' + given.beat;
 
   /* Private windows may refuse storage; then evidence lives as long as the page. */
   const store = {
@@ -30,8 +30,14 @@
   };
   const parse = text => { try { return JSON.parse(text); } catch (e) { return null; } };
 
-  /* ---- What was played ---- */
-  let played = [], seq = 0, noted = '', newest = null, busy = false, rejected = false;
+  /* A lecture kept on this phone is counted under the lease that was given for it (offline.js), as long as it is this version's. */
+  const lease = parse(store.get('lease:' + given.beat)), version = token => token.split('.')[2];
+  const session = lease && lease.account === account && version(lease.lease) === version(given.session) ? lease.lease : given.session;
+  const MINE = 'watch:' + session;
+
+  /* ---- What was played; a saved page that is opened again goes on with the report it had come to ---- */
+  const before = parse(store.get(MINE)) || {}, begun = before.body || { intervals: [], seq: 0 };
+  let played = begun.intervals, seq = begun.seq, noted = JSON.stringify(played), newest = before.body && !before.sent ? store.get(MINE) : null, busy = false, rejected = false;
 
   function union(a, b) {
     const out = [];
@@ -82,7 +88,7 @@
     busy = true;
     post(parse(text)).then(reply => {
       busy = false;
-      if (reply.acked_seq >= parse(text).body.seq) store.drop(MINE, text);
+      if (reply.acked_seq >= parse(text).body.seq && store.get(MINE) === text) store.set(MINE, JSON.stringify(Object.assign(parse(text), { sent: true })));
       if (newest === text) newest = null;
       show(reply);
     }, problem => {
@@ -104,7 +110,9 @@
   function flush() {
     return store.keys().filter(key => key.startsWith('watch:') && key !== MINE).reduce((before, key) => before.then(() => {
       const text = store.get(key), kept = parse(text);
-      if (!kept || Date.now() - kept.at > KEPT_DAYS * 864e5) return store.drop(key, text);
+      const days = kept && kept.sent && key.split('.').length < 5 ? 1 : KEPT_DAYS;
+      if (!kept || Date.now() - kept.at > days * 864e5) return store.drop(key, text);
+      if (kept.sent) return null;
       if (kept.account !== account) return null;
       return post(kept).then(reply => {
         if (reply.acked_seq >= kept.body.seq) store.drop(key, text);
@@ -246,6 +254,7 @@
       remember();
       if (hls) hls.nextLevel = choice.quality;
     });
+    bar.prepend(quality.parentNode);
   }
   if (bar) {
     const speed = [0.5, 0.75, 1, 1.25, 1.5, 2].map(rate => [rate, rate + ' ×']);
@@ -261,6 +270,14 @@
       button.textContent = say('sound_only', {});
       button.setAttribute('aria-pressed', 'false');
       button.onclick = () => { sound(!listening); button.setAttribute('aria-pressed', String(listening)); };
+      bar.append(button);
+    }
+    if (doc.pictureInPictureEnabled) {
+      const button = doc.createElement('button');
+      button.type = 'button';
+      button.className = 'btn small';
+      button.textContent = say('picture_out', {});
+      button.onclick = () => { if (doc.pictureInPictureElement) doc.exitPictureInPicture(); else video.requestPictureInPicture().catch(() => {}); };
       bar.append(button);
     }
     bar.hidden = false;

@@ -4,10 +4,11 @@
    pages-<account>  the pages one account has seen; a page says whose it is (html[data-account]), and the pages of any other
                     account are forgotten as soon as somebody else's arrives
    static-<version> the files every page needs
-   media            lectures kept for offline, whole; players ask for ranges, which are cut here */
+   media-<account>  lectures kept for offline (offline.js), whole, under keys without the signature of their address; players ask
+                    for ranges, which are cut here */
 (() => {
   'use strict';
-  const config = self.FIREFLY, STATIC = 'static-' + config.version, MEDIA = 'media', PAGES = 'pages-';
+  const config = self.FIREFLY, STATIC = 'static-' + config.version, MEDIA = 'media-', PAGES = 'pages-';
   const SLOW_MS = 4000, PAGES_KEPT = 60;
   importScripts(config.outbox);
   const box = self.Outbox;
@@ -29,7 +30,7 @@
   function drop(which) {
     return caches.keys().then(names => Promise.all(names.filter(which).map(n => caches.delete(n))));
   }
-  function isPrivate(name) { return name.indexOf(PAGES) === 0 || name === MEDIA; }
+  function isPrivate(name) { return name.indexOf(PAGES) === 0 || name.indexOf(MEDIA) === 0; }
   function forget() { return drop(isPrivate); }
 
   /* ---- Pages: the network first; after 4 s of a bad link the saved copy, while the fresh one still comes in behind ---- */
@@ -41,7 +42,7 @@
       const whose = (/<html[^>]* data-account="([^"]+)"/.exec(text) || [])[1];
       if (!whose) return undefined;
       const mine = PAGES + whose;
-      return drop(name => name.indexOf(PAGES) === 0 && name !== mine)
+      return drop(name => isPrivate(name) && name !== mine && name !== MEDIA + whose)
         .then(() => caches.open(mine))
         .then(cache => cache.put(request, copy).then(() => cache.keys()).then(keys => Promise.all(keys.slice(0, Math.max(0, keys.length - PAGES_KEPT)).map(k => cache.delete(k)))));
     }).catch(() => {});
@@ -50,7 +51,7 @@
     return caches.keys().then(names => {
       const mine = names.filter(n => n.indexOf(PAGES) === 0)[0];
       return mine ? caches.open(mine).then(cache => cache.match(request)) : undefined;
-    });
+    }).then(found => found || kept(request.url));
   }
   function page(e) {
     const fresh = Promise.resolve(e.preloadResponse).then(early => early || fetch(e.request));
@@ -81,8 +82,14 @@
   }
 
   /* ---- Media ---- */
+  function kept(url) {
+    return caches.keys().then(names => {
+      const mine = names.filter(n => n.indexOf(MEDIA) === 0)[0];
+      return mine ? caches.open(mine).then(c => c.match(url, { ignoreSearch: true, ignoreVary: true })) : undefined;
+    });
+  }
   function media(request) {
-    return caches.open(MEDIA).then(c => c.match(request.url)).then(whole => {
+    return kept(new URL(request.url).pathname.replace(/^\/media\/[^/]+/, '/media/-')).then(whole => {
       if (!whole) return fetch(request);
       const range = /bytes=(\d+)-(\d*)/.exec(request.headers.get('Range') || '');
       if (!range) return whole;
@@ -110,5 +117,6 @@
     if (request.mode === 'navigate') e.respondWith(page(e));
     else if (url.pathname.indexOf('/static/') === 0) e.respondWith(staticFile(request));
     else if (url.pathname.indexOf('/media/') === 0) e.respondWith(media(request));
+    else if (/\.vtt$/.test(url.pathname)) e.respondWith(fetch(request).catch(() => kept(request.url).then(found => found || Response.error())));
   });
 })();

@@ -85,6 +85,8 @@ def size(count: int | None) -> str:
         return ""
     if count < 1_000_000:
         return f"{max(count, 0) / 1000:.0f} KB"
+    if count >= 1_000_000_000:
+        return f"{count / 1_000_000_000:.1f} GB"
     return f"{count / 1_000_000:.1f} MB"
 
 

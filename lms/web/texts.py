@@ -92,6 +92,7 @@ def _player() -> dict[str, str]:
         ),
         "speed": _("Speed"),
         "sound_only": _("Sound only"),
+        "picture_out": _("Picture in picture"),
         "watched": _("Watched: %(percent)s%%", percent="%(percent)s"),
         "watched_all": _("Watched: %(percent)s%%. This lecture counts as watched.", percent="%(percent)s"),
         "watch_counted": _("Counted on the server."),

@@ -191,7 +191,7 @@ def test_captions_are_kept_and_the_newest_replaces_the_one_before(app, browser, 
 
 
 REFUSED_CAPTIONS = (
-    (b"1\n00:00:01,000 --> 00:00:02,000\nSRT\n", "The first line of a caption file must be WEBVTT."),
+    (b"00:01.000 --> 00:02.000\nx\n", "The first line of a caption file must be WEBVTT."),
     (b"WEBVTT\n\n00:01.000 -> 00:02.000\nx\n", "The file holds no caption."),
     (b"WEBVTT\n\n00:01,000 --> 00:02,000\nx\n", "Line 3: this is no time span."),
     (
@@ -244,7 +244,7 @@ def test_an_upload_becomes_a_lecture_that_plays(app, bare_app, browser, cast, ad
     lecture = add_lecture()
     client = browser(cast.educator, lang="en")
     answer = send(client, lecture, film, key="once", name="C:\\films\\休克.mp4")
-    assert (answer.status_code, answer.location) == (303, f"/lectures/{lecture.public_id}/edit#video")
+    assert (answer.status_code, answer.location) == (303, f"/lectures/{lecture.public_id}/edit#video-part")
     row = db.session.scalars(select(Video)).one()
     progress = f"/lectures/{lecture.public_id}/videos/{row.public_id}"
     assert client.get(progress, headers={"Accept": "application/json"}).json == {

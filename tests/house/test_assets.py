@@ -19,9 +19,16 @@ CSS_BUDGET = 10 * KB
 JS_BUDGET = 10 * KB
 WORKER_BUDGET = 3 * KB
 CHECKPOINTS_BUDGET = 1 * KB
+LATE_BUDGETS = {
+    "captions.js": 2 * KB,
+    "offline.js": 4 * KB,
+    "player.js": 6 * KB,
+    "study.js": 2 * KB,
+    "upload.js": 2 * KB,
+}
 """Gzipped, as they travel. Checkpoints come only with a lecture that has some. The worker is fetched behind the first page."""
 
-VENDOR_BUDGETS = {"vendor/hls.js": 190 * KB}
+VENDOR_BUDGETS = {"vendor/hls.js": 190 * KB, "vendor/tus.js": 22 * KB}
 """Of others, by name; each is fetched only where it is needed, never by a first load."""
 
 SHELL = ["outbox.js", "app.js"]
@@ -75,6 +82,11 @@ def test_the_service_worker_keeps_its_budget(published):
 
 def test_the_script_of_checkpoints_keeps_its_budget(published):
     assert gzipped(published["checkpoints.js"]) <= CHECKPOINTS_BUDGET
+
+
+@pytest.mark.parametrize("script", sorted(LATE_BUDGETS))
+def test_scripts_of_single_pages_keep_their_budgets(published, script):
+    assert gzipped(published[script]) <= LATE_BUDGETS[script]
 
 
 def test_every_script_of_others_has_a_budget_and_keeps_it(published):

@@ -52,7 +52,9 @@ class Sound:
 RUNGS = (
     Rung("lite", 360, crf=32, max_kbps=36, buffer_s=6, preset="medium", sound="low", threads=1),
     Rung("360", 360, crf=28, max_kbps=320, buffer_s=2, preset="medium", sound="low"),
+    Rung("480", 480, crf=26, max_kbps=700, buffer_s=2, preset="veryfast", sound="high"),
     Rung("720", 720, crf=25, max_kbps=1400, buffer_s=2, preset="veryfast", sound="high"),
+    Rung("1080", 1080, crf=24, max_kbps=2500, buffer_s=2, preset="veryfast", sound="high"),
 )
 """From the cheapest up, the order of the master playlist; players start at the first. None may be taller than the next:
 hls.js sorts by height before bit-rate."""
@@ -95,7 +97,7 @@ def find_ffmpeg(setting: str = "") -> str:
 def plan(source: Probe) -> list[Planned]:
     """The rungs for this source, from the cheapest up, none above its own size.
 
-    A source between two rungs keeps its own size as the last one (540 lines: lite, 360, 540).
+    A source well between two rungs keeps its own size as the last one (600 lines: lite, 360, 480, 600).
     """
     planned: list[Planned] = []
     for rung in RUNGS:
@@ -137,11 +139,14 @@ def encode(
             given[str(source.audio_index)]
             .filter("aresample", 48000, **{"async": 1, "first_pts": 0})
             .filter("highpass", f=70)
+            .filter("apad", whole_dur=4)  # of less than 3 s of silence loudnorm makes no numbers at all
             .filter("loudnorm", I=-16, TP=-3, LRA=11)
             .filter("aresample", 48000)
-            .filter_multi_output("asplit", len(SOUNDS))
         )
-        outputs += [voice[n].output(f"work/a-{one.name}.mp4", **_aac(one)) for n, one in enumerate(SOUNDS)]
+        if source.duration_s < 4:
+            voice = voice.filter("atrim", end=source.duration_s)
+        voices = voice.filter_multi_output("asplit", len(SOUNDS))
+        outputs += [voices[n].output(f"work/a-{one.name}.mp4", **_aac(one)) for n, one in enumerate(SOUNDS)]
     whole = ffmpeg.merge_outputs(*outputs).global_args(*_QUIET, "-progress", "pipe:1", "-stats_period", "0.5")
     return _command(whole, program)
 
@@ -166,16 +171,76 @@ def package_sounds(offset_s: float, *, program: str) -> list[str]:
     return _command(ffmpeg.merge_outputs(*outputs).global_args(*_QUIET), program)
 
 
-def whole_files(*, sound: bool, program: str) -> list[str]:
-    """The command for the two files that play without a script: ``lite.mp4`` and ``audio.m4a``."""
-    streams = [ffmpeg.input("file:work/v-lite.mp4")["v"]]
-    outputs = []
+def whole_files(planned: Sequence[Planned], *, sound: bool, program: str) -> list[str]:
+    """The command for the files that play without a script and travel as one: ``<name>.mp4`` and ``audio.m4a``."""
     options = {"c": "copy", "movflags": "+faststart", "map_metadata": -1, "fflags": "+bitexact"}
+    outputs = []
     if sound:
-        streams.append(ffmpeg.input("file:work/a-low.mp4")["a"])
         outputs.append(ffmpeg.input("file:work/a-low.mp4")["a"].output("audio.m4a", **options))
-    outputs.append(ffmpeg.output(*streams, "lite.mp4", **options))
+    for one in planned:
+        streams = [ffmpeg.input(f"file:work/v-{one.name}.mp4")["v"]]
+        if sound:
+            streams.append(ffmpeg.input(f"file:work/a-{one.rung.sound}.mp4")["a"])
+        outputs.append(ffmpeg.output(*streams, f"{one.name}.mp4", **options))
     return _command(ffmpeg.merge_outputs(*outputs).global_args(*_QUIET), program)
+
+
+def loudness(name: str, *, program: str) -> list[str]:
+    """The command that measures a sound by EBU R 128 and says so at the end of what it says."""
+    measured = ffmpeg.input(f"file:work/a-{name}.mp4")["a"].filter("ebur128", peak="true", framelog="quiet")
+    whole = measured.output("-", format="null")
+    return _command(whole.global_args("-nostdin", "-hide_banner", "-nostats", "-v", "info"), program)
+
+
+def louder(gain_db: float, limit: float, *, program: str) -> list[str]:
+    """The command that raises (or lowers) ``work/a-high.mp4`` and keeps its peaks under ``limit``, into ``work/b-<name>.mp4``."""
+    voice = (
+        ffmpeg.input("file:work/a-high.mp4")["a"]
+        .filter("volume", f"{gain_db:.2f}dB")
+        .filter("aresample", 192000)  # peaks between samples are seen only here
+        .filter("alimiter", limit=limit, level="false", attack=2, release=40)
+        .filter("aresample", 48000)
+        .filter_multi_output("asplit", len(SOUNDS))
+    )
+    outputs = [voice[n].output(f"work/b-{one.name}.mp4", **_aac(one)) for n, one in enumerate(SOUNDS)]
+    return _command(ffmpeg.merge_outputs(*outputs).global_args(*_QUIET), program)
+
+
+THUMBS_EVERY_S = 5
+THUMB_LINES = 90
+THUMBS_ACROSS = THUMBS_DOWN = 10
+GREY = (160, 90)
+"""Size of the grey pictures, one each second, in which slide changes are looked for."""
+
+
+def thumbs(width: int, *, suffix: str, program: str) -> list[str]:
+    """The command for the sheets of thumbnails (100 of ``width`` x 90 on each), and for ``work/grey.raw``."""
+    given = ffmpeg.input("file:work/v-lite.mp4")["v"].filter_multi_output("split", 2)
+    quality = {"vcodec": "libwebp", "quality": 60} if suffix == "webp" else {"vcodec": "mjpeg", "qscale": 6}
+    sheet = (
+        given[0]
+        .filter(
+            "select",
+            f"isnan(prev_selected_t)+gt(floor(t/{THUMBS_EVERY_S}),floor(prev_selected_t/{THUMBS_EVERY_S}))",
+        )
+        .filter("scale", width, THUMB_LINES, flags="area")
+        .filter("tile", f"{THUMBS_ACROSS}x{THUMBS_DOWN}")
+        .output(
+            f"thumbs-%02d.{suffix}",
+            format="image2",
+            fps_mode="passthrough",
+            map_metadata=-1,
+            fflags="+bitexact",
+            **quality,
+        )
+    )
+    grey = (
+        given[1]
+        .filter("fps", fps=1, start_time=0)
+        .filter("scale", *GREY, flags="area")
+        .output("work/grey.raw", format="rawvideo", pix_fmt="gray")
+    )
+    return _command(ffmpeg.merge_outputs(sheet, grey).global_args(*_QUIET), program)
 
 
 def poster(name: str, *, at_s: float, target: str, program: str) -> list[str]:

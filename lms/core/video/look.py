@@ -2,14 +2,17 @@
 
 ``python -I look.py probe FORMATS MAX_PIXELS PATH``       one JSON object: facts of an upload, or {"refused": code}
 ``python -I look.py measure FOLDER…``                      one JSON object per rendition made by us, in a list
+``python -I look.py slides WIDTH HEIGHT GREY``             the seconds at which a new slide appears, in a list
 """
 
+import itertools
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.stream import Disposition
 
 _TAIL_S = 12.0
@@ -143,6 +146,43 @@ def measure(folder: Path) -> dict[str, Any]:
         }
 
 
+_MOVED = 14
+"""Steps of grey that a point of a picture must change by: more than the noise of a camera."""
+_ALWAYS_MOVING = 0.18
+"""Share of the seconds in which a point changes that makes it part of a talking head, not of a slide."""
+_NEW_SLIDE = 0.006
+"""Share of the still points that a bullet or a new slide changes; a pointer changes less."""
+_SLIDE_STANDS_S = 5
+_RESTLESS = (10, 3)
+"""More changes than three in ten seconds are a film inside the lecture; only its beginning counts."""
+_MOST_SLIDES = 60
+
+
+def slides(path: Path, width: int, height: int) -> list[int]:
+    """The seconds at which another slide appears, from one grey picture a second; the beginning is not one."""
+    pictures = np.memmap(path, np.uint8, "r").reshape(-1, height, width) if path.stat().st_size else np.zeros((0, height, width), np.uint8)  # fmt: skip
+    if len(pictures) < 2:
+        return []
+    often = np.zeros((height, width), np.uint32)
+    for before, after in itertools.pairwise(pictures):
+        often += np.abs(after.astype(np.int16) - before) > _MOVED
+    restless = often > max(2.0, _ALWAYS_MOVING * (len(pictures) - 1))
+    still = max(0.05, 1 - float(restless.mean())) * width * height
+    changes = [
+        second
+        for second, (before, after) in enumerate(itertools.pairwise(pictures), 1)
+        if ((np.abs(after.astype(np.int16) - before) > _MOVED) & ~restless).sum() / still > _NEW_SLIDE
+    ]
+    span, most = _RESTLESS
+    found: list[int] = []
+    for place, second in enumerate(changes):
+        crowd = sum(abs(other - second) <= span / 2 for other in changes)
+        starts_crowd = place == 0 or second - changes[place - 1] > span / 2
+        if (crowd <= most or starts_crowd) and second - (found[-1] if found else 0) >= _SLIDE_STANDS_S:
+            found.append(second)
+    return found[:_MOST_SLIDES]
+
+
 class _Joined:
     """Files read one after the other as if they were one, without holding them in memory."""
 
@@ -168,6 +208,8 @@ def main(arguments: list[str]) -> None:
     av.logging.set_level(None)
     if arguments[0] == "measure":
         answer: Any = [measure(Path(name)) for name in arguments[1:]]
+    elif arguments[0] == "slides":
+        answer = slides(Path(arguments[3]), int(arguments[1]), int(arguments[2]))
     else:
         try:
             answer = probe(arguments[3], formats=arguments[1], max_pixels=int(arguments[2]))

@@ -30,6 +30,11 @@ class Rendition:
     sound: str = ""
     """Of a picture: the sound rendition that goes with it; empty for a silent film."""
 
+    file: str = ""
+    """Of a picture: the same, with its sound, as one whole MP4 to download."""
+
+    file_bytes: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -52,6 +57,17 @@ class Manifest:
     poster: str
     size_bytes: int
     """Of everything in the folder but this manifest."""
+
+    thumbs: str = ""
+    """WebVTT that names, for every five seconds, a rectangle of a sheet of thumbnails."""
+
+    slides: tuple[int, ...] = ()
+    """Seconds at which a new slide appears: chapters to propose."""
+
+    loudness_lufs: float | None = None
+    """Of the better sound as it was encoded, by EBU R 128; None for a silent film."""
+
+    peak_dbtp: float | None = None
 
     @property
     def seconds(self) -> int:
@@ -77,6 +93,7 @@ class Manifest:
         """The manifest from its text."""
         given: dict[str, Any] = json.loads(text)
         given["renditions"] = tuple(Rendition(**one) for one in given["renditions"])
+        given["slides"] = tuple(given.get("slides", ()))
         return cls(**given)
 
     @classmethod
@@ -100,6 +117,29 @@ def weigh(folder: Path) -> tuple[int, int, int, int]:
     peaks = [8 * size / time for size, time in zip(sizes, seconds, strict=True) if time >= 0.5]
     average = 8 * sum(sizes) / max(0.001, sum(seconds))
     return round(average), round(max(peaks, default=average)), sum(sizes), len(sizes)
+
+
+def thumbs_track(
+    duration_s: float, *, every_s: int, size: tuple[int, int], grid: tuple[int, int], suffix: str
+) -> str:
+    """WebVTT with one cue for each thumbnail, as players read it: ``sheet#xywh=x,y,width,height``."""
+    lines = ["WEBVTT", ""]
+    across, down = grid
+    for number in range(max(1, -int(-duration_s // every_s))):
+        sheet, place = divmod(number, across * down)
+        x, y = place % across * size[0], place // across * size[1]
+        begin, end = number * every_s, min((number + 1) * every_s, max(1.0, duration_s))
+        lines += [
+            f"{_clock(begin)} --> {_clock(end)}",
+            f"thumbs-{sheet + 1:02d}.{suffix}#xywh={x},{y},{size[0]},{size[1]}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _clock(seconds: float) -> str:
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{thousandths:03d}"
 
 
 def master_playlist(renditions: tuple[Rendition, ...], frames_per_s: float) -> str:

@@ -148,6 +148,16 @@ def measure(folders: list[Path], *, limits: Limits) -> list[dict[str, object]]:
     return answer
 
 
+def slides(grey: Path, size: tuple[int, int], *, limits: Limits) -> list[int]:
+    """The seconds at which a new slide appears, from one grey picture of ``size`` for each second."""
+    command = [sys.executable, "-I", str(_LOOK), "slides", *map(str, size), str(grey)]
+    done = run(command, bounds=_bounds(limits, factor=10))
+    if done.status != 0:
+        raise TranscodeFailed("encoder", done.err)
+    answer: list[int] = json.loads(done.out)
+    return answer
+
+
 def _look(path: Path, *, limits: Limits) -> _Found:
     command = [sys.executable, "-I", str(_LOOK), "probe", FORMATS, str(limits.max_pixels), str(path)]
     try:

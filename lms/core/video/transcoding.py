@@ -1,19 +1,28 @@
 """Make the ladder of one upload in a temporary folder; whoever asked publishes it by one rename."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from lms.core.video import ladder
 from lms.core.video.limits import Limits, TranscodeFailed, TranscodeStopped, VideoRefused
-from lms.core.video.manifest import MASTER, NAME, Manifest, Rendition, master_playlist, weigh
-from lms.core.video.probing import Probe, ends_in_time, measure, probe
-from lms.core.video.process import Bounds, run
+from lms.core.video.manifest import MASTER, NAME, Manifest, Rendition, master_playlist, thumbs_track, weigh
+from lms.core.video.probing import Probe, ends_in_time, measure, probe, slides
+from lms.core.video.process import Bounds, Finished, run
 
 _ENCODED = 0.92
 """Share of the progress bar that the encoder gets; cutting and measuring take the rest."""
 
 _FRAME_SLACK_S = 0.005
+
+LOUDNESS_LUFS = -16.0
+_LOUDNESS_SLACK = 2.0
+_PEAK_DBTP = -1.0
+_LIMITS = (0.6, 0.45)
+"""Highest sample allowed at the first and the second correction; AAC adds what nobody can foretell."""
+_SILENCE_LUFS = -55.0
+"""Below this nothing is said; making it louder would make noise."""
 
 
 def transcode(
@@ -71,13 +80,16 @@ class _Work:
         """All steps in their order."""
         (self.folder / "work").mkdir()
         self._encode()
+        loudness = self._loudness() if self.has_sound else None
         pictures = self._package_pictures()
         sounds = self._package_sounds(offset_s=pictures[0]["start_s"]) if self.has_sound else []
         self._check(pictures, sounds)
-        self._run(ladder.whole_files(sound=self.has_sound, program=self.program))
+        self._run(ladder.whole_files(self.planned, sound=self.has_sound, program=self.program))
+        self.tell(0.97)
         poster = self._poster()
+        thumbs, changes = self._thumbs()
         shutil.rmtree(self.folder / "work")
-        return self._write(pictures, sounds, poster)
+        return self._write(pictures, sounds, poster, thumbs, changes, loudness)
 
     def _encode(self) -> None:
         command = ladder.encode(
@@ -99,6 +111,53 @@ class _Work:
         self._run(command, listen)
         if not ends_in_time(reached, self.facts.duration_s):
             raise VideoRefused("truncated", f"{reached} of {self.facts.duration_s} s")
+
+    def _loudness(self) -> tuple[float, float]:
+        """What the encoded sound measures; one that one pass did not bring to -16 LUFS and under -1 dBTP is corrected."""
+        lufs, peak = self._measured_loudness()
+        for limit in _LIMITS:
+            is_off = abs(lufs - LOUDNESS_LUFS) > _LOUDNESS_SLACK or peak > _PEAK_DBTP
+            if lufs <= _SILENCE_LUFS or not is_off:
+                break
+            gain = LOUDNESS_LUFS - lufs if abs(lufs - LOUDNESS_LUFS) > _LOUDNESS_SLACK / 2 else 0.0
+            self._run(ladder.louder(gain, limit, program=self.program))
+            for one in ladder.SOUNDS:
+                (self.folder / "work" / f"b-{one.name}.mp4").rename(
+                    self.folder / "work" / f"a-{one.name}.mp4"
+                )
+            lufs, peak = self._measured_loudness()
+        return lufs, peak
+
+    def _measured_loudness(self) -> tuple[float, float]:
+        said = self._run(ladder.loudness("high", program=self.program)).err.rpartition("Summary:")[2]
+        lufs = re.search(r"\bI:\s+(-?[\d.]+|-inf|nan) LUFS", said)
+        peak = re.search(r"\bPeak:\s+(-?[\d.]+|-inf|nan) dBFS", said)
+        if not lufs or not peak:
+            raise TranscodeFailed("encoder", f"no loudness: {said[-200:]}")
+        return tuple(-70.0 if one[1] in {"-inf", "nan"} else float(one[1]) for one in (lufs, peak))  # type: ignore[return-value]
+
+    def _thumbs(self) -> tuple[str, list[int]]:
+        """The name of the track of thumbnails, and the seconds at which a new slide appears."""
+        lite = self.planned[0]
+        width = max(2, 2 * round(ladder.THUMB_LINES * lite.width / lite.height / 2))
+        for suffix in ("webp", "jpg"):
+            try:
+                self._run(ladder.thumbs(width, suffix=suffix, program=self.program))
+            except TranscodeFailed:
+                if suffix == "jpg":
+                    raise
+                continue
+            if (self.folder / f"thumbs-01.{suffix}").exists():
+                break
+        track = thumbs_track(
+            self.facts.duration_s,
+            every_s=ladder.THUMBS_EVERY_S,
+            size=(width, ladder.THUMB_LINES),
+            grid=(ladder.THUMBS_ACROSS, ladder.THUMBS_DOWN),
+            suffix=suffix,
+        )
+        (self.folder / "thumbs.vtt").write_text(track, "ascii")
+        return "thumbs.vtt", slides(self.folder / "work" / "grey.raw", ladder.GREY, limits=self.limits)
 
     def _package_pictures(self) -> list[dict[str, float]]:
         names = [one.name for one in self.planned]
@@ -152,7 +211,13 @@ class _Work:
         raise TranscodeFailed("encoder", "no poster")
 
     def _write(
-        self, pictures: list[dict[str, float]], sounds: list[dict[str, float]], poster: str
+        self,
+        pictures: list[dict[str, float]],
+        sounds: list[dict[str, float]],
+        poster: str,
+        thumbs: str,
+        changes: list[int],
+        loudness: tuple[float, float] | None,
     ) -> Manifest:
         made = [
             self._rendition(found, "video", planned.name, planned.rung.sound if self.has_sound else "")
@@ -177,6 +242,10 @@ class _Work:
             audio_file="audio.m4a" if self.has_sound else "",
             poster=poster,
             size_bytes=sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
+            thumbs=thumbs,
+            slides=tuple(changes),
+            loudness_lufs=loudness[0] if loudness else None,
+            peak_dbtp=loudness[1] if loudness else None,
         )
         (self.folder / NAME).write_text(manifest.to_json(), "utf-8")
         return manifest
@@ -196,9 +265,11 @@ class _Work:
             width=int(found["width"]),
             height=int(found["height"]),
             sound=sound,
+            file=f"{name}.mp4" if kind == "video" else "",
+            file_bytes=(self.folder / f"{name}.mp4").stat().st_size if kind == "video" else 0,
         )
 
-    def _run(self, command: list[str], on_line: Callable[[str], None] | None = None) -> None:
+    def _run(self, command: list[str], on_line: Callable[[str], None] | None = None) -> Finished:
         wall_s = self.limits.encode_wall_s(self.facts.duration_s)
         highest = sum(one.rung.max_kbps for one in self.planned) * 1000 / 8
         bounds = Bounds(
@@ -209,7 +280,7 @@ class _Work:
         )
         done = run(command, bounds=bounds, folder=self.folder, on_line=on_line, should_stop=self.should_stop)
         if done.status == 0:
-            return
+            return done
         if self.should_stop is not None and self.should_stop():
             raise TranscodeStopped("stopped")
         full = "No space left" in done.err or "Disk quota" in done.err

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lms.core import ids, site
@@ -61,9 +62,36 @@ def player_session(row: Video, enrolment: Enrolment, *, at: datetime) -> str:
     return f"{nonce}.{opened}.{row.public_id}.{mac}"
 
 
-def read_session(session: str, enrolment: Enrolment) -> tuple[str, datetime, str]:
-    """Nonce, opening and version (public id) of a player's token. Raises RuleBroken for one that is not this trainee's."""
-    nonce, opened, video_public_id, mac = (*session.split("."), "", "", "", "")[:4]
-    if not _same(mac, _mac("watch", video_public_id, enrolment.id, nonce, opened)):
+def offline_lease(row: Video, enrolment: Enrolment, *, counted_s: int, at: datetime) -> str:
+    """A signed token for watching without a connection: when it was given, for which version, and what had been counted
+    for this person until then. Its row, too, is made by the first report.
+    """
+    nonce, opened = ids.public_id(), int(at.timestamp() * 1000)
+    mac = _mac("lease", row.public_id, enrolment.id, nonce, opened, counted_s)
+    return f"{nonce}.{opened}.{row.public_id}.{counted_s}.{mac}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a player's token says."""
+
+    nonce: str
+    opened_at: datetime
+    video_public_id: str
+    counted_then_s: int | None = None
+    """Of an offline lease: the seconds counted for the person when it was given."""
+
+
+def read_session(session: str, enrolment: Enrolment) -> Session:
+    """What a player's token or an offline lease says. Raises RuleBroken for one that is not this trainee's."""
+    parts = session.split(".")
+    if len(parts) == 5:
+        nonce, opened, video_public_id, counted, mac = parts
+        expected = _mac("lease", video_public_id, enrolment.id, nonce, opened, counted)
+    else:
+        nonce, opened, video_public_id, mac = (*parts, "", "", "", "")[:4]
+        counted, expected = "", _mac("watch", video_public_id, enrolment.id, nonce, opened)
+    if not _same(mac, expected):
         raise RuleBroken("bad_session", _("This player is not known. Please reload the page."))
-    return nonce, datetime.fromtimestamp(int(opened) / 1000, UTC), video_public_id
+    at = datetime.fromtimestamp(int(opened) / 1000, UTC)
+    return Session(nonce, at, video_public_id, int(counted) if counted else None)

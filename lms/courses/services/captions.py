@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,6 +65,48 @@ def cues(vtt: str) -> list[Cue]:
     return found
 
 
+_SRT_TIME = re.compile(
+    r"(\d{1,4}):([0-5]\d):([0-5]\d)[,.](\d{1,3})[ \t]*-->[ \t]*(\d{1,4}):([0-5]\d):([0-5]\d)[,.](\d{1,3})(?:[ \t].*)?",
+    re.ASCII,
+)
+_SRT_TAG = re.compile(r"\{\\[^}]*\}|</?font[^>]*>", re.IGNORECASE)
+
+
+def looks_like_srt(text: str) -> bool:
+    """Whether the file is SubRip, which other programs write: no header, a comma before the thousandths."""
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines() if line.strip()][:2]
+    return any(_SRT_TIME.fullmatch(line) for line in lines) and not (lines[0].startswith("WEBVTT"))
+
+
+def from_srt(text: str) -> str:
+    """WebVTT with the cues of a SubRip file; lines that make no sense are kept, so that ``cues`` names them."""
+    lines = ["WEBVTT", ""]
+    given = [line.rstrip() for line in re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))]
+    for place, line in enumerate(given):
+        match = _SRT_TIME.fullmatch(line.strip())
+        if match:
+            begin, end = match.groups()[:4], match.groups()[4:]
+            lines.append(" --> ".join(f"{int(h):02d}:{m}:{s}.{t:0<3}" for h, m, s, t in (begin, end)))
+            continue
+        is_number = line.strip().isdecimal() and place + 1 < len(given) and "-->" in given[place + 1]
+        if not is_number:
+            lines.append(_SRT_TAG.sub("", line))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def to_vtt(found: Sequence[Cue]) -> str:
+    """WebVTT of these cues, as the editor shows it."""
+    lines = ["WEBVTT", ""]
+    for cue in found:
+        lines += [f"{_clock(cue.start_s)} --> {_clock(cue.end_s)}", html.escape(cue.text, quote=False), ""]
+    return "\n".join(lines)
+
+
+def _clock(seconds: float) -> str:
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{thousandths:03d}"
+
+
 def _span(line: str, number: int) -> tuple[float, float]:
     match = _CUE.fullmatch(line)
     if match is None:
@@ -76,8 +119,8 @@ def _span(line: str, number: int) -> tuple[float, float]:
             field="captions",
         )
     parts = [int(part or 0) for part in match.groups()]
-    start = parts[0] * 3600 + parts[1] * 60 + parts[2] + parts[3] / 1000
-    end = parts[4] * 3600 + parts[5] * 60 + parts[6] + parts[7] / 1000
+    start = ((parts[0] * 60 + parts[1]) * 60000 + parts[2] * 1000 + parts[3]) / 1000
+    end = ((parts[4] * 60 + parts[5]) * 60000 + parts[6] * 1000 + parts[7]) / 1000
     if end <= start:
         raise RuleBroken(
             "captions_time",
@@ -111,11 +154,13 @@ def captions_text(data: bytes) -> str:
 
 
 def set_captions(lecture: Lecture, *, lang: str, text: str, at: datetime, by: Actor | None) -> Caption:
-    """Keep the captions of a lecture in one language; the newest replaces the one before."""
+    """Keep the captions of a lecture in one language, WebVTT or SubRip; the newest replaces the one before."""
     if by is not None:
         policy.require(by, Permission.COURSE_EDIT, lecture, see=Permission.COURSE_READ)
     if lang not in CAPTION_LANGS:
         raise RuleBroken("captions_lang", _("Choose the language of the captions."), field="lang")
+    if looks_like_srt(text):
+        text = from_srt(text)
     spoken = "\n".join(cue.text for cue in cues(text))
     if by is not None:
         deid.require_clean(spoken, field="captions")

@@ -17,7 +17,7 @@ from lms.core.errors import NotFound
 from lms.courses import rules
 from lms.courses.models import Lecture, LectureCompletion, Video, Watch, WatchPurse, WatchSession
 from lms.courses.rules import Purse, VideoState
-from lms.courses.services.addresses import read_session
+from lms.courses.services.addresses import offline_lease, read_session
 from lms.programmes.models import Enrolment
 
 
@@ -44,11 +44,13 @@ def beat(
 ) -> Counted:
     """Count a player's report: union of intervals, within what the wall clock allows, each report once.
 
-    The caller has checked that the trainee may watch the lecture. The version is the one that the player was opened
+    The caller has checked that the trainee may watch the lecture. ``session`` is the token of a page or an offline lease.
+    The version is the one that the player was opened
     with: who watches while the video is replaced is not refused. Raises RuleBroken for a forged session or intervals
     that nobody can have played.
     """
-    nonce, opened_at, video_public_id = read_session(session, enrolment)
+    token = read_session(session, enrolment)
+    nonce, opened_at, video_public_id = token.nonce, token.opened_at, token.video_public_id
     played = rules.intervals_from(intervals)
     purse_row = _locked_purse(enrolment.person_id, opened_at)
     row, player, watch, done = _evidence(lecture, enrolment, nonce, video_public_id)
@@ -75,14 +77,27 @@ def beat(
         db.session.add(watch)
     if seq > player.last_seq:
         purse = rules.fill_purse(_purse(purse_row, opened_at), at=at)
-        budget = rules.wall_budget_s(
-            purse, session_opened_at=opened_at, session_credited_s=player.credited_s, at=at
-        )
+        if token.counted_then_s is None:
+            budget = rules.wall_budget_s(
+                purse, session_opened_at=opened_at, session_credited_s=player.credited_s, at=at
+            )
+        else:
+            budget = rules.lease_budget_s(
+                opened_at=opened_at,
+                counted_then_s=token.counted_then_s,
+                counted_now_s=purse_row.counted_s,
+                at=at,
+            )
         watch.bitmap, credited = rules.credit(
             watch.bitmap, played, duration_s=row.duration_s, wall_budget_s=budget
         )
-        purse = rules.spend(purse, credited)
+        purse = (
+            rules.spend(purse, credited)
+            if token.counted_then_s is None
+            else rules.at_most(purse, budget - credited)  # the same hours are not worth twice
+        )
         purse_row.filled_at, purse_row.seconds = purse.at, purse.seconds
+        purse_row.counted_s += credited
         player.last_seq = seq
         player.credited_s += credited
         watch.watched_s = rules.watched_seconds(watch.bitmap)
@@ -95,6 +110,19 @@ def beat(
         _complete(lecture, enrolment, row, watch, at=at)
         done = True
     return Counted(player.last_seq, watch.watched_s, row.duration_s, rules.shown_percent(share), done)
+
+
+def give_lease(lecture: Lecture, enrolment: Enrolment, *, at: datetime) -> str:
+    """A lease for the present version, for whoever keeps it on a phone. Raises NotFound where nothing can be played."""
+    row = db.session.scalar(
+        select(Video).where(Video.id == lecture.video_id, Video.state == VideoState.READY)
+    )
+    if row is None:
+        raise NotFound
+    counted = db.session.scalar(
+        select(WatchPurse.counted_s).where(WatchPurse.person_id == enrolment.person_id)
+    )
+    return offline_lease(row, enrolment, counted_s=counted or 0, at=at)
 
 
 def _waits(lecture_id: int, person_id: int) -> bool:
@@ -182,7 +210,9 @@ def _locked_purse(person_id: int, opened_at: datetime) -> WatchPurse:
     if row is None:
         first = rules.open_purse(None, at=opened_at)
         with contextlib.suppress(IntegrityError), db.session.begin_nested():  # two first reports at once
-            db.session.add(WatchPurse(person_id=person_id, filled_at=first.at, seconds=first.seconds))
+            db.session.add(
+                WatchPurse(person_id=person_id, filled_at=first.at, seconds=first.seconds, counted_s=0)
+            )
         row = db.session.scalars(_purse_query(), {"owner": person_id}).one()
     return row
 

@@ -158,6 +158,26 @@ def fail_transcode(row: Video, code: str) -> None:
         row.refusal = code[:40]
 
 
+def cancel_transcode(row: Video, lecture: Lecture, *, at: datetime, by: Actor) -> None:
+    """An educator stops the preparation; the worker lets go within seconds, and its result is kept by nobody."""
+    policy.require(by, Permission.COURSE_EDIT, lecture, see=Permission.COURSE_READ)
+    if row.lecture_id != lecture.id:
+        raise NotFound
+    db.session.refresh(row, with_for_update=True)
+    if row.state not in {VideoState.UPLOADED, VideoState.TRANSCODING}:
+        return
+    fail_transcode(row, "cancelled")
+    row.lease_token, row.lease_owner, row.lease_until = row.lease_token + 1, None, None
+    db.session.flush()
+    audit.record(
+        "courses.video.cancel",
+        scope=scope_of(lecture.cohort),
+        at=at,
+        account_id=by.account_id,
+        subject=f"video:{row.public_id}",
+    )
+
+
 def retry_transcode(row: Video, lecture: Lecture, *, at: datetime, by: Actor) -> None:
     """An educator asks for another attempt."""
     policy.require(by, Permission.COURSE_EDIT, lecture, see=Permission.COURSE_READ)

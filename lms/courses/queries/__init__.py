@@ -11,18 +11,53 @@ from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from lms import policy
-from lms.core import ids, video
+from lms.core import ids
 from lms.core.db import db
 from lms.core.errors import NotFound
 from lms.core.figures import Figure, by_state
 from lms.core.i18n import _, _n, lazy, pick
 from lms.core.ports import Task
 from lms.courses import rules
-from lms.courses.models import Course, Lecture, LectureCompletion, Module, Video, Watch
-from lms.courses.rules import VideoState
+from lms.courses.models import (
+    Course,
+    Lecture,
+    LectureCompletion,
+    Module,
+    Video,
+    Watch,
+)
+from lms.courses.queries.film import (
+    Keepable,
+    keepable,
+    lecture_id_of,
+    lecture_to_fill,
+    note,
+    notes,
+    progress_words,
+    trouble,
+    upload,
+    uploads,
+    video_of,
+    videos,
+)
 from lms.policy import Actor, Permission, Role
 from lms.programmes import queries as programmes
 from lms.programmes.models import Cohort, Enrolment
+
+__all__ = [
+    "Keepable",
+    "keepable",
+    "lecture_id_of",
+    "lecture_to_fill",
+    "note",
+    "notes",
+    "progress_words",
+    "trouble",
+    "upload",
+    "uploads",
+    "video_of",
+    "videos",
+]
 
 TEACHERS = (
     Role.EDUCATOR,
@@ -374,43 +409,6 @@ def watching(public_id: str, by: Actor) -> tuple[Lecture, Enrolment]:
         raise NotFound
     policy.require(by, Permission.LECTURE_WATCH, row[0])
     return row[0], row[1]
-
-
-def videos(lecture: Lecture) -> Sequence[Video]:
-    """All versions of a lecture's video, the newest first."""
-    return db.session.scalars(
-        select(Video).where(Video.lecture_id == lecture.id).order_by(Video.version.desc())
-    ).all()
-
-
-def video_of(lecture: Lecture, public_id: str) -> Video:
-    """One version of a lecture's video; whoever asks holds the lecture's door. Raises NotFound."""
-    found = db.session.scalar(
-        select(Video).where(Video.public_id == public_id, Video.lecture_id == lecture.id)
-    )
-    if found is None:
-        raise NotFound
-    return found
-
-
-def trouble(row: Video) -> str:
-    """Why a video could not be made playable, in a sentence for the educator."""
-    if row.refusal in video.REASONS:
-        return video.reason(row.refusal)
-    return _(
-        "The video could not be prepared, and the file is probably not to blame. Try again; if it fails again, "
-        "tell the administrator."
-    )
-
-
-def progress_words(row: Video) -> str:
-    """How far a video has come, in words."""
-    return {
-        VideoState.UPLOADED: _("Received. Waiting to be prepared."),
-        VideoState.TRANSCODING: _("Being prepared: %(percent)s%%", percent=row.progress_percent),
-        VideoState.READY: _("Ready"),
-        VideoState.FAILED: _("Not usable"),
-    }[VideoState(row.state)]
 
 
 # Evidence

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from flask import (
-    Blueprint,
     Response,
     flash,
     jsonify,
@@ -31,16 +30,19 @@ from lms.courses.forms import (
     LectureForm,
     ModuleForm,
     NewCourseForm,
+    NoteForm,
     VideoForm,
 )
 from lms.courses.models import Course, Lecture
 from lms.courses.rules import VideoState
+from lms.courses.views import study, uploads
+from lms.courses.views.blueprint import bp
 from lms.policy import Actor, Permission, Role
 from lms.web import files
 from lms.web.errors import problem
 from lms.web.guard import actor, lean, members, public, reads_first, staff, takes, wants_json
 
-bp = Blueprint("courses", __name__)
+__all__ = ["bp", "study", "uploads"]
 
 REPORT_LIMIT_BYTES = 1_000_000
 UPLOAD_LIMIT_BYTES = 512 * 1024 * 1024  # of a video
@@ -48,7 +50,7 @@ LARGEST_SEQ = 2**31 - 1
 TRANSCRIPT_ON_PAGE = 3000
 """Characters of a transcript that stand on the lecture's page; a longer one has a page of its own."""
 
-MEDIA = frozenset({".m3u8", ".m4s", ".mp4", ".m4a", ".webp", ".jpg"})
+MEDIA = frozenset({".m3u8", ".m4s", ".mp4", ".m4a", ".webp", ".jpg", ".vtt"})
 
 
 # Learning
@@ -125,6 +127,9 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         cues_lang=language,
         cues_here=sum(len(cue.text) for cue in cues) <= TRANSCRIPT_ON_PAGE,
         may_edit=queries.may_edit(by, course),
+        notes=queries.notes(found, by),
+        note_form=NoteForm(),
+        keeps=queries.keepable(row) if counted and row else [],
         checkpoints=[one for provider in ports.checkpoints for one in provider.of(found.id, by.person_id)],
     )
 
@@ -150,8 +155,10 @@ def transcript(lecture_id: str) -> ResponseReturnValue:
     language, cues = _cues(found)
     if not cues:
         raise NotFound
+    q = request.args.get("q", "").strip()[:80]
+    cues = [cue for cue in cues if q.casefold() in cue.text.casefold()]
     return render_template(
-        "courses/transcript.html", tab="learn", lecture=found, cues=cues, cues_lang=language
+        "courses/transcript.html", tab="learn", lecture=found, cues=cues, cues_lang=language, q=q
     )
 
 
@@ -348,6 +355,8 @@ def _desk(
         lecture=lecture,
         course=lecture.module.course,
         versions=versions,
+        uploads=[(row, services.received_bytes(row)) for row in queries.uploads(lecture, actor())],
+        largest_bytes=video.Limits().max_bytes,
         under_way=next((row for row in versions if row.state in {"uploaded", "transcoding"}), None),
         trouble=queries.trouble,
         progress_words=queries.progress_words,
@@ -445,30 +454,52 @@ def upload(lecture_id: str) -> ResponseReturnValue:
     form = VideoForm.of_request()
     if not form.validate():
         return _desk(_mine(lecture_id, by), film=form)
-    given: FileStorage = form.video.data
-    stream = cast("BinaryIO", given.stream)
+    if form.upload.data and services.uploaded_before(_mine(lecture_id, by), form.client_uuid.data):
+        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
     try:
-        received = storage().receive(stream, limit_bytes=limit)
-    except ValueError:
-        return _desk(_mine(lecture_id, by), film=_refused(form, video.VideoRefused("too_large")))
+        received, name = _brought(form, lecture_id, by)
+    except RuleBroken as refusal:
+        return _desk(_mine(lecture_id, by), film=_refused(form, refusal))
     try:
         examined = services.examine_video(received)
         with transaction():
             services.receive_video(
                 _mine(lecture_id, by),
                 received,
-                name=given.filename or "",
+                name=name,
                 client_uuid=form.client_uuid.data,
                 examined=examined,
                 at=clock.now(),
                 by=by,
             )
     except RuleBroken as refusal:
+        if isinstance(refusal, video.VideoRefused):
+            _forget_pieces(form)
         return _desk(_mine(lecture_id, by), film=_refused(form, refusal))
     finally:
         received.unlink(missing_ok=True)
+    _forget_pieces(form)
     flash(_("The video has been received and is being prepared."), "success")
-    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
+
+
+def _brought(form: VideoForm, lecture_id: str, by: Actor) -> tuple[Path, str]:
+    """The file that the form brings, or the one that came in pieces before; and its name. Raises RuleBroken."""
+    if form.upload.data:
+        return services.whole_upload(_mine(lecture_id, by), form.upload.data, by=by)
+    given: FileStorage = form.video.data
+    try:
+        received = storage().receive(cast("BinaryIO", given.stream), limit_bytes=UPLOAD_LIMIT_BYTES)
+    except ValueError:
+        raise video.VideoRefused("too_large") from None
+    return received, given.filename or ""
+
+
+def _forget_pieces(form: VideoForm) -> None:
+    """An upload in pieces has become a video, or never will; whatever else goes wrong, it stays."""
+    if form.upload.data:
+        with transaction():
+            services.forget_upload(form.upload.data)
 
 
 def _refused(form: VideoForm, refusal: RuleBroken) -> VideoForm:
@@ -482,13 +513,24 @@ def video_progress(lecture_id: str, video_id: str) -> ResponseReturnValue:
     """How far a video has come, for the page that waits for it."""
     row = queries.video_of(_mine(lecture_id, actor()), video_id)
     if not wants_json():
-        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+        return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
     return jsonify(
         done=100 if row.state == VideoState.READY else min(row.progress_percent, 99),
         total=100,
         text=queries.progress_words(row),
         state=row.state,
     )
+
+
+@bp.post("/lectures/<lecture_id>/videos/<video_id>/cancel")
+@staff(Role.EDUCATOR)
+def cancel_video(lecture_id: str, video_id: str) -> ResponseReturnValue:
+    """Stop preparing a video."""
+    by = actor()
+    found = _mine(lecture_id, by)
+    with transaction():
+        services.cancel_transcode(queries.video_of(found, video_id), found, at=clock.now(), by=by)
+    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
 
 
 @bp.post("/lectures/<lecture_id>/videos/<video_id>/retry")
@@ -499,4 +541,4 @@ def retry_video(lecture_id: str, video_id: str) -> ResponseReturnValue:
     found = _mine(lecture_id, by)
     with transaction():
         services.retry_transcode(queries.video_of(found, video_id), found, at=clock.now(), by=by)
-    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video", 303)
+    return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)
