@@ -199,6 +199,7 @@ def _join_ports() -> None:
         assessments_queries.decisions,
         assessments_queries.troubles,
         courses_queries.tasks,
+        courses_queries.reviews_waiting,
         assessments_queries.cards_due,
         certificates_queries.tasks,
     ]
@@ -207,6 +208,9 @@ def _join_ports() -> None:
     ports.home_progress[:] = [certificates_queries.progress_of]
     ports.checkpoints[:] = [
         ports.Checkpoints(of=assessments_queries.checkpoints_of, wait=assessments_queries.waits_at)
+    ]
+    ports.linked_tests[:] = [
+        ports.LinkedTests(of=assessments_queries.tests_of, results=assessments_queries.results_in)
     ]
     ports.checkpoint_answered[:] = [courses_services.complete_if_watched]
     ports.tab_counts.update({"to-sign": logbooks_queries.to_sign_count})

@@ -98,6 +98,8 @@ class Permission(StrEnum):
 
     COURSE_READ = "courses.course.read"
     COURSE_EDIT = "courses.course.edit"
+    DRAFT_READ = "courses.draft.read"
+    WORDING_REVIEW = "courses.wording.review"
     LECTURE_WATCH = "courses.lecture.watch"
 
     BANK_READ = "assessments.bank.read"
@@ -230,6 +232,8 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
         [_READS],
     ],
     P.COURSE_EDIT: [[holds(R.EDUCATOR)]],
+    P.DRAFT_READ: [[holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.DIRECTOR)]],
+    P.WORDING_REVIEW: [[holds(R.CLINICAL_REVIEWER, R.DIRECTOR), someone_else_wrote_it]],
     P.LECTURE_WATCH: [[is_enrolled, is_published]],
     P.BANK_READ: [
         [holds(R.EXAMINER, R.CLINICAL_REVIEWER, R.DIRECTOR)],

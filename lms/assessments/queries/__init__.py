@@ -98,6 +98,7 @@ from lms.assessments.queries.drilling import (
     somebody_sits,
 )
 from lms.assessments.queries.facts import TestFacts, passed_of, passed_tests, test_facts, test_facts_of
+from lms.assessments.queries.linked import results_in, tests_of
 from lms.assessments.queries.own import Attempt, OwnTest, own_tests, tasks
 from lms.assessments.queries.papers import (
     Standing,
@@ -305,6 +306,7 @@ __all__ = [
     "regrade",
     "responses_in",
     "result",
+    "results_in",
     "review_of",
     "round_stand",
     "run_of",
@@ -334,6 +336,7 @@ __all__ = [
     "test_facts",
     "test_facts_of",
     "tests",
+    "tests_of",
     "told",
     "topics",
     "troubles",

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from flask import (
-    Blueprint,
     Response,
     flash,
     jsonify,
@@ -34,13 +33,15 @@ from lms.courses.forms import (
     VideoForm,
 )
 from lms.courses.models import Course, Lecture
-from lms.courses.rules import VideoState
-from lms.policy import Actor, Permission, Role
+from lms.courses.queries import things
+from lms.courses.rules import VideoState, wordings
+from lms.courses.views.blueprint import bp
+from lms.courses.views.things import closed_page, why_closed
+from lms.policy import Actor, Permission, Role, allows
 from lms.web import files
 from lms.web.errors import problem
+from lms.web.forms import Form
 from lms.web.guard import actor, lean, members, public, reads_first, staff, takes, wants_json
-
-bp = Blueprint("courses", __name__)
 
 REPORT_LIMIT_BYTES = 1_000_000
 UPLOAD_LIMIT_BYTES = 512 * 1024 * 1024  # of a video
@@ -68,7 +69,7 @@ def learn() -> ResponseReturnValue:
         "courses/learn.html",
         tab="learn",
         courses=found,
-        outlines=queries.outlines(own, by),
+        outlines=queries.outlines(own, by, at=clock.now()),
         may_add=may_add,
     )
 
@@ -87,8 +88,9 @@ def _course_page(course: Course, by: Actor, form: ModuleForm | None = None) -> R
         "courses/course.html",
         tab="learn",
         course=course,
-        outline=queries.outline(course, by),
+        outline=queries.outline(course, by, at=clock.now()),
         may_edit=queries.may_edit(by, course),
+        may_desk=allows(by, Permission.DRAFT_READ, course),
         form=form,
     ), form.status
 
@@ -100,7 +102,10 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
     by, at = actor(), clock.now()
     found = queries.lecture(lecture_id, by)
     course = found.module.course
-    outline = queries.outline(course, by)
+    outline = queries.outline(course, by, at=at)
+    line = outline.line(found.public_id)
+    if line and line.closed:
+        return closed_page(found, course, line.closed)
     enrolment = queries.enrolment_in(by, found.cohort_id) if outline.learning else None
     row = found.video
     counted = row is not None and enrolment is not None and found.state == "published"
@@ -125,6 +130,7 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         cues_lang=language,
         cues_here=sum(len(cue.text) for cue in cues) <= TRANSCRIPT_ON_PAGE,
         may_edit=queries.may_edit(by, course),
+        is_overdue=wordings.is_overdue(found.review_due_on, clock.today(at)),
         checkpoints=[one for provider in ports.checkpoints for one in provider.of(found.id, by.person_id)],
     )
 
@@ -148,7 +154,7 @@ def transcript(lecture_id: str) -> ResponseReturnValue:
     """What is said in the lecture, to read."""
     found = queries.lecture(lecture_id, actor())
     language, cues = _cues(found)
-    if not cues:
+    if not cues or why_closed(found, found.module.course, actor()):
         raise NotFound
     return render_template(
         "courses/transcript.html", tab="learn", lecture=found, cues=cues, cues_lang=language
@@ -159,8 +165,10 @@ def transcript(lecture_id: str) -> ResponseReturnValue:
 @members
 def captions(lecture_id: str, lang: str) -> ResponseReturnValue:
     """The captions of a lecture in one language."""
-    found = next((one for one in queries.lecture(lecture_id, actor()).captions if one.lang == lang), None)
-    if found is None:
+    by = actor()
+    whole = queries.lecture(lecture_id, by)
+    found = next((one for one in whole.captions if one.lang == lang), None)
+    if found is None or why_closed(whole, whole.module.course, by):
         raise NotFound
     response = Response(found.text, content_type="text/vtt; charset=utf-8")
     response.headers["Cache-Control"] = "private, no-cache"
@@ -352,10 +360,11 @@ def _desk(
         trouble=queries.trouble,
         progress_words=queries.progress_words,
         refused=shown or words,
-        words=words or LectureForm.showing(lecture),
+        words=words or LectureForm.showing(things.draft_of(lecture)),
         film=film or VideoForm(),
         caption=caption or CaptionsForm(),
         limit_bytes=UPLOAD_LIMIT_BYTES,
+        standing=things.standing(lecture, actor(), at=clock.now()),
     ), shown.status if shown else 200
 
 
@@ -394,8 +403,10 @@ def desk(lecture_id: str) -> ResponseReturnValue:
 def publish_lecture(lecture_id: str) -> ResponseReturnValue:
     """Let the cohort watch it."""
     by = actor()
-    with transaction():
-        services.publish_lecture(_mine(lecture_id, by), at=clock.now(), by=by)
+    found = _mine(lecture_id, by)
+    form = Form.of_request()
+    if not form.run(lambda: services.publish_lecture(found, at=clock.now(), by=by)):
+        flash(form.problems[0], "error")
     return redirect(url_for(".desk", lecture_id=lecture_id), 303)
 
 

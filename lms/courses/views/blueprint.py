@@ -1,0 +1,5 @@
+"""The blueprint that all pages of courses hang on."""
+
+from flask import Blueprint
+
+bp = Blueprint("courses", __name__)
