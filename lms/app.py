@@ -212,6 +212,7 @@ def _join_ports() -> None:
     ports.linked_tests[:] = [
         ports.LinkedTests(of=assessments_queries.tests_of, results=assessments_queries.results_in)
     ]
+    ports.dates[:] = [assessments_queries.test_dates]
     ports.checkpoint_answered[:] = [courses_services.complete_if_watched]
     ports.tab_counts.update({"to-sign": logbooks_queries.to_sign_count})
     notices.join_address_book(accounts_queries.address_of)

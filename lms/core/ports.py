@@ -216,6 +216,23 @@ linked_tests: list[LinkedTests] = []
 
 
 @dataclass(frozen=True)
+class Dated:
+    """A date of one person, for their calendar."""
+
+    key: str
+    """The same for the same date, for ever."""
+    title_zh: str
+    title_en: str
+    begins: datetime
+    ends: datetime
+    url: str
+
+
+dates: list[Callable[[int], Sequence[Dated]]] = []
+"""What each feature knows of a person's (their id) dates: tests."""
+
+
+@dataclass(frozen=True)
 class Scope:
     """A place in which a role can be held."""
 

@@ -252,3 +252,75 @@ class ConditionForm(Form):
         else:
             part = {kind: self.done.data if kind == "done" else self.group.data}
         return release.with_added(condition, self._place, part)
+
+
+class CopyForm(Form):
+    """The cohort that a course is copied or taken in for."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    cohort = SelectField(lazy("Cohort"), validators=[InputRequired(lazy("Choose the cohort."))])
+
+    def offer(self, cohorts: Iterable[Cohort], but_not: int | None) -> None:
+        """The cohorts to choose from."""
+        self.cohort.choices = [
+            SelectChoice(
+                cohort.public_id,
+                f"{pick(cohort.programme.title_zh, cohort.programme.title_en)} · {pick(cohort.name_zh, cohort.name_en)}",
+            )
+            for cohort in cohorts
+            if cohort.id != but_not
+        ]
+
+
+class PackageForm(Form):
+    """A course file."""
+
+    package = FileField(lazy("Course file"), validators=[InputRequired(lazy("Choose a course file."))])
+
+
+class AnnounceForm(Form):
+    """An announcement to a cohort."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    cohort = SelectField(lazy("Cohort"), validators=[InputRequired(lazy("Choose the cohort."))])
+    title = StringField(
+        lazy("Title"), filters=[_stripped], validators=[InputRequired(lazy("Give a title.")), Length(max=160)]
+    )
+    text = TextAreaField(
+        lazy("Words"),
+        filters=[_stripped],
+        validators=[InputRequired(lazy("Write a few words.")), Length(max=5000)],
+    )
+
+    def offer(self, cohorts: Iterable[Cohort]) -> None:
+        """The cohorts to choose from."""
+        self.cohort.choices = [
+            SelectChoice(
+                cohort.public_id,
+                f"{pick(cohort.programme.title_zh, cohort.programme.title_en)} · {pick(cohort.name_zh, cohort.name_en)}",
+            )
+            for cohort in cohorts
+        ]
+
+
+class PostForm(Form):
+    """A question or an answer under a lecture."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    moment = StringField(
+        lazy("Moment of the film"),
+        description=lazy("Minutes and seconds, for example 3:20. Empty: the whole lecture."),
+        validators=[Optional(), Regexp(r"\s*(\d{1,4}:)?\d{1,5}\s*$", message=lazy("Write 3:20."))],
+    )
+    text = TextAreaField(
+        lazy("Words"),
+        description=lazy("No names, numbers or dates of patients."),
+        filters=[_stripped],
+        validators=[InputRequired(lazy("Write a few words.")), Length(max=3000)],
+    )
+
+
+class HideForm(Form):
+    """Why a post is hidden."""
+
+    why = StringField(lazy("Why"), filters=[_stripped], validators=[Length(max=200)])

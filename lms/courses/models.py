@@ -48,7 +48,7 @@ class Course(WithId, Base):
     needs_review: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a clinical reviewer must have approved the words before they are published."""
     archived_at: Mapped[datetime | None]
-    """Kept to be read by its teachers; learners and lists no longer show it."""
+    """Lists no longer show it; it stays readable, and what was learnt in it counts."""
 
     cohort: Mapped[Cohort] = relationship(lazy="raise")
     modules: Mapped[list["Module"]] = relationship(

@@ -19,7 +19,7 @@ CSS_BUDGET = 10 * KB
 JS_BUDGET = 10 * KB
 WORKER_BUDGET = 3 * KB
 CHECKPOINTS_BUDGET = 1 * KB
-ORDER_BUDGET = 1 * KB
+ORDER_BUDGET = ASK_BUDGET = 1 * KB
 """Gzipped, as they travel. Checkpoints come only with a lecture that has some. The worker is fetched behind the first page."""
 
 VENDOR_BUDGETS = {"vendor/hls.js": 190 * KB}
@@ -80,6 +80,10 @@ def test_the_script_of_checkpoints_keeps_its_budget(published):
 
 def test_the_script_that_orders_a_course_keeps_its_budget(published):
     assert gzipped(published["order.js"]) <= ORDER_BUDGET
+
+
+def test_the_script_that_asks_about_a_moment_keeps_its_budget(published):
+    assert gzipped(published["ask.js"]) <= ASK_BUDGET
 
 
 def test_every_script_of_others_has_a_budget_and_keeps_it(published):

@@ -98,7 +98,7 @@ from lms.assessments.queries.drilling import (
     somebody_sits,
 )
 from lms.assessments.queries.facts import TestFacts, passed_of, passed_tests, test_facts, test_facts_of
-from lms.assessments.queries.linked import results_in, tests_of
+from lms.assessments.queries.linked import results_in, test_dates, tests_of
 from lms.assessments.queries.own import Attempt, OwnTest, own_tests, tasks
 from lms.assessments.queries.papers import (
     Standing,
@@ -333,6 +333,7 @@ __all__ = [
     "tags_of",
     "tasks",
     "test",
+    "test_dates",
     "test_facts",
     "test_facts_of",
     "tests",

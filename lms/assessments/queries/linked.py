@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from lms.assessments import rules
 from lms.assessments.models import Grade, Sitting, Test
 from lms.core.db import db
-from lms.core.ports import LinkedTest
+from lms.core.ports import Dated, LinkedTest
+from lms.programmes.models import Enrolment
 
 
 def _shown(
@@ -60,3 +61,24 @@ def results_in(refs: Collection[str], person_id: int) -> Sequence[LinkedTest]:
         )
         found[test.public_id] = _shown(test, percent, passed=passed, handed_in=handed_in)
     return list(found.values())
+
+
+def test_dates(person_id: int) -> Sequence[Dated]:
+    """When the published tests of a person's cohorts are open."""
+    found = db.session.scalars(
+        select(Test)
+        .join(Enrolment, Enrolment.cohort_id == Test.cohort_id)
+        .where(Enrolment.person_id == person_id, Enrolment.state != "withdrawn", Test.state == "published")
+        .order_by(Test.opens_at, Test.id)
+    )
+    return [
+        Dated(
+            f"test-{test.public_id}",
+            test.title_zh,
+            test.title_en,
+            test.opens_at,
+            test.closes_at,
+            f"/tests/{test.public_id}",
+        )
+        for test in found
+    ]

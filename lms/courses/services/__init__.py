@@ -1,6 +1,16 @@
 """Acts on courses, lectures, videos and watch evidence."""
 
 from lms.courses.services.addresses import check_media_token, media_token, player_session
+from lms.courses.services.around import (
+    announce,
+    answer,
+    ask,
+    hide_post,
+    make_feed,
+    mark_answer,
+    revoke_feed,
+    show_post,
+)
 from lms.courses.services.authoring import (
     add_course,
     add_lecture,
@@ -20,6 +30,14 @@ from lms.courses.services.captions import (
     set_captions,
 )
 from lms.courses.services.evidence import Counted, beat, complete_if_watched
+from lms.courses.services.packages import (
+    archive_course,
+    copy_course,
+    describe,
+    export_course,
+    import_course,
+    unpack_films,
+)
 from lms.courses.services.things import (
     FILE_LIMIT_BYTES,
     add_file,
@@ -73,8 +91,12 @@ __all__ = [
     "add_picture",
     "add_source",
     "add_unit",
+    "announce",
+    "answer",
     "approve",
+    "archive_course",
     "arrange",
+    "ask",
     "ask_review",
     "ask_review_again",
     "beat",
@@ -82,14 +104,21 @@ __all__ = [
     "change_source",
     "check_media_token",
     "complete_if_watched",
+    "copy_course",
     "cues",
+    "describe",
     "edit_course",
     "edit_lecture",
     "edit_unit",
     "examine_video",
+    "export_course",
     "fail_transcode",
     "finish_transcode",
+    "hide_post",
+    "import_course",
     "link_sources",
+    "make_feed",
+    "mark_answer",
     "mark_read",
     "media_token",
     "player_session",
@@ -99,10 +128,13 @@ __all__ = [
     "receive_video",
     "retry_transcode",
     "return_words",
+    "revoke_feed",
     "set_captions",
     "set_release",
     "set_review",
+    "show_post",
     "start_transcode",
+    "unpack_films",
     "uploaded_before",
     "withdraw_lecture",
     "withdraw_unit",

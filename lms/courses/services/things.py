@@ -200,7 +200,7 @@ def add_picture(
     except RuleBroken as refusal:
         raise RuleBroken(refusal.code, refusal.message, field="picture") from None
     suffix = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}[deid.image_format(clean) or "PNG"]
-    return _keep_file(
+    return keep_file(
         course, clean, kind="picture", suffix=suffix, name=name, alt_zh=alt_zh, alt_en=alt_en, at=at, by=by
     )
 
@@ -215,10 +215,10 @@ def add_file(course: Course, data: bytes, *, name: str, at: datetime, by: Actor 
     if suffix not in FILE_TYPES or not data.startswith(FILE_TYPES[suffix]):
         raise RuleBroken("file_type", _("Take a PDF, Word, Excel or PowerPoint file."), field="file")
     deid.require_clean(name, field="file")
-    return _keep_file(course, data, kind="file", suffix=suffix, name=name, at=at, by=by)
+    return keep_file(course, data, kind="file", suffix=suffix, name=name, at=at, by=by)
 
 
-def _keep_file(
+def keep_file(
     course: Course,
     data: bytes,
     *,
@@ -230,6 +230,7 @@ def _keep_file(
     alt_zh: str = "",
     alt_en: str = "",
 ) -> CourseFile:
+    """Keep the bytes of a picture or file that passed its gate."""
     key = storage().put("courses", data, suffix=suffix)
     row = CourseFile(
         course_id=course.id,
