@@ -72,8 +72,11 @@ def render(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _render(text: str) -> str:
+    env: dict[str, Any] = {}
+    tokens = _parser.parse(text, env)
+    _level_headings(tokens)
     return nh3.clean(
-        _parser.render(text),
+        _parser.renderer.render(tokens, _parser.options, env),
         tags=_TAGS | _MATHML,
         clean_content_tags={"script", "style", "template", "iframe", "object", "svg"},
         attributes=_ATTRIBUTES,
@@ -156,13 +159,15 @@ def _attribute(_tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _heading(
-    _renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, _env: EnvType
-) -> str:
-    """One level lower: the page's own title is its only h1."""
-    token = tokens[index]
-    token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
-    return _default.renderToken(tokens, index, options, _env)
+def _level_headings(tokens: Sequence[Token]) -> None:
+    """The page's own title is its only h1: an author's headings begin at h2, however they began, and skip no level."""
+    opening = [token for token in tokens if token.type in {"heading_open", "heading_close"}]
+    highest = min((int(token.tag[1]) for token in opening), default=1)
+    before = 1
+    for token in opening:
+        if token.type == "heading_open":
+            before = min(int(token.tag[1]) - highest + 2, before + 1, 6)
+        token.tag = f"h{before}"
 
 
 def _cell(
@@ -200,8 +205,6 @@ def _make_parser() -> MarkdownIt:
         dollarmath_plugin, allow_space=False, allow_digits=False, renderer=_formula, allow_labels=False
     )
     parser.use(footnote_plugin)
-    for name in ("heading_open", "heading_close"):
-        parser.add_render_rule(name, _heading)
     for name in ("th_open", "td_open"):
         parser.add_render_rule(name, _cell)
     parser.add_render_rule("image", _image)

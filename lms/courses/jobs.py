@@ -92,6 +92,8 @@ def gave_up(video_id: int, why: str) -> None:
 
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
+    if services.refresh_search not in jobs.EVERY:
+        jobs.EVERY.append(services.refresh_search)
     jobs.register(
         Job(
             name=services.TRANSCODE,

@@ -15,7 +15,6 @@ from lms.courses import services
 from lms.courses.models import Announcement, Feed, Post
 from lms.courses.queries import around, things
 from tests.courses.conftest import fresh
-from tests.courses.test_authoring import add_lecture, page  # noqa: F401 (fixtures)
 
 
 def address(answer):
@@ -23,7 +22,7 @@ def address(answer):
     return re.search(r'value="http://localhost(/calendar/[^"]+\.ics)"', answer.text)[1]
 
 
-def test_a_feed_holds_ones_own_dates_and_a_new_address_ends_the_old_one(app, browser, cast, page, at):  # noqa: F811
+def test_a_feed_holds_ones_own_dates_and_a_new_address_ends_the_old_one(app, browser, cast, page, at):
     day = clock.today(at) + timedelta(days=9)
     with transaction():
         services.set_release(page, {"all": [{"from": day.isoformat()}]}, at=at, by=cast.educator)
@@ -81,9 +80,9 @@ def test_an_announcement_reaches_the_cohort_once_and_nobody_else(app, browser, c
 
 
 @pytest.fixture
-def lecture(app, add_lecture, cast):  # noqa: F811
+def lecture(app, append_lecture, cast):
     """A lecture as its readers load it."""
-    return things.thing("lecture", add_lecture(seconds=100, title="Shock").public_id, cast.educator)
+    return things.thing("lecture", append_lecture(seconds=100, title="Shock").public_id, cast.educator)
 
 
 def test_a_question_about_a_moment_is_answered_marked_and_told_to_whoever_asked(app, browser, cast, lecture):

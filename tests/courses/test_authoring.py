@@ -13,51 +13,10 @@ from lms.core import clock, markdown
 from lms.core.db import db, transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.courses import queries, services
-from lms.courses.models import Course, CourseFile, Lecture, Module, Unit, UnitDone, Wording
+from lms.courses.models import Course, CourseFile, Lecture, Unit, UnitDone, Wording
 from lms.courses.queries import things
 from lms.courses.rules import wordings
-from tests.courses.conftest import fresh, ready
-
-
-@pytest.fixture
-def page(app, cast, course, at):
-    """A published page with a formula."""
-    with transaction():
-        unit = services.add_unit(
-            one_module(course),
-            kind="page",
-            title_zh="补液",
-            title_en="Fluids",
-            body_zh="先 $\\frac{20}{1}$ mL/kg",
-            body_en="First $\\frac{20}{1}$ mL/kg",
-            at=at,
-            by=cast.educator,
-        )
-        services.publish_unit(unit, at=at, by=cast.educator)
-    return unit
-
-
-def one_module(course):
-    module = db.session.scalars(select(Module).where(Module.course_id == course.id)).first()
-    module.course = course
-    return module
-
-
-@pytest.fixture
-def add_lecture(app, course, at):
-    """Append a published lecture in the test's own session."""
-
-    def add(*, seconds=0, title="Lecture"):
-        with transaction():
-            lecture = services.add_lecture(
-                one_module(course), title_zh="讲座", title_en=title, at=at, by=None
-            )
-            if seconds:
-                ready(lecture, seconds, at)
-            services.publish_lecture(lecture, at=at, by=None)
-        return lecture
-
-    return add
+from tests.courses.conftest import fresh, one_module
 
 
 def words(**changes):
@@ -208,9 +167,9 @@ def test_nudging_keeps_everything_and_nudging_back_undoes_it(order, data, up):
 
 
 def test_things_move_up_and_down_and_over_the_border_of_a_module_without_scripts(
-    app, browser, cast, course, add_lecture, page, at
+    app, browser, cast, course, append_lecture, page, at
 ):
-    first = add_lecture(title="First")
+    first = append_lecture(title="First")
     teacher = browser(cast.educator)
     teacher.post(
         f"/learn/{course.public_id}/modules", data={"title_zh": "二", "title_en": "Two", "client_uuid": "m2"}
@@ -327,9 +286,9 @@ def test_past_its_review_a_page_says_so_to_learner_and_author_until_it_is_review
 
 
 def test_when_a_source_changes_everything_that_rests_on_it_is_marked_together(
-    app, browser, cast, page, add_lecture, at
+    app, browser, cast, page, append_lecture, at
 ):
-    add_lecture(title="Shock")
+    append_lecture(title="Shock")
     course = page.module.course
     lecture = things.thing("lecture", db.session.scalars(select(Lecture.public_id)).one(), cast.educator)
     with transaction():
@@ -367,9 +326,9 @@ def test_wordings_cannot_be_rewritten(app, page):
 
 
 def test_a_closed_page_tells_its_learner_when_it_opens_and_gives_nothing_away(
-    app, browser, cast, page, course, add_lecture, at
+    app, browser, cast, page, course, append_lecture, at
 ):
-    lecture = add_lecture(seconds=100, title="Shock")
+    lecture = append_lecture(seconds=100, title="Shock")
     with transaction():
         thing = things.thing("lecture", lecture.public_id, cast.educator)
         services.set_release(thing, {"all": [{"done": page.public_id}]}, at=at, by=cast.educator)
@@ -388,8 +347,8 @@ def test_a_closed_page_tells_its_learner_when_it_opens_and_gives_nothing_away(
     assert [task.url for task in queries.tasks(cast.trainee, at)] == [f"/lectures/{lecture.public_id}"]
 
 
-def test_a_condition_is_built_step_by_step_and_a_loop_is_refused(app, browser, cast, page, add_lecture):
-    lecture = add_lecture(seconds=100)
+def test_a_condition_is_built_step_by_step_and_a_loop_is_refused(app, browser, cast, page, append_lecture):
+    lecture = append_lecture(seconds=100)
     teacher = browser(cast.educator, lang="en")
 
     def add(address, **data):
@@ -414,11 +373,11 @@ def test_a_condition_is_built_step_by_step_and_a_loop_is_refused(app, browser, c
 
 @pytest.mark.parametrize("path", ["/learn/{course}", "/lectures/{lecture}", "/units/{unit}"])
 def test_hot_pages_keep_their_budget_of_queries_with_a_full_course(
-    app, bare_app, browser, cast, course, add_lecture, page, at, path
+    app, bare_app, browser, cast, course, append_lecture, page, at, path
 ):
-    lecture = add_lecture(seconds=100)
+    lecture = append_lecture(seconds=100)
     for _more in range(12):
-        add_lecture(seconds=50)
+        append_lecture(seconds=50)
     with transaction():
         thing = things.thing("lecture", lecture.public_id, cast.educator)
         services.set_release(

@@ -18,8 +18,8 @@ from lms.courses.models import Caption, Course, CourseFile, Lecture, Unit, Video
 from lms.courses.queries import things
 from lms.policy import Role
 from lms.programmes import services as programmes
-from tests.courses.conftest import fresh
-from tests.courses.test_authoring import one_module, picture
+from tests.courses.conftest import fresh, one_module
+from tests.courses.test_authoring import picture
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from lms.courses.services.captions import (
     set_captions,
 )
 from lms.courses.services.evidence import Counted, beat, complete_if_watched
+from lms.courses.services.finding import refresh_search
 from lms.courses.services.packages import (
     archive_course,
     copy_course,
@@ -126,6 +127,7 @@ __all__ = [
     "publish_lecture",
     "publish_unit",
     "receive_video",
+    "refresh_search",
     "retry_transcode",
     "return_words",
     "revoke_feed",
