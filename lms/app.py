@@ -205,6 +205,7 @@ def _join_ports() -> None:
         assessments_queries.troubles,
         assessments_queries.to_mark,
         courses_queries.tasks,
+        courses_queries.reviews_waiting,
         assessments_queries.cards_due,
         certificates_queries.tasks,
     ]
@@ -214,6 +215,10 @@ def _join_ports() -> None:
     ports.checkpoints[:] = [
         ports.Checkpoints(of=assessments_queries.checkpoints_of, wait=assessments_queries.waits_at)
     ]
+    ports.linked_tests[:] = [
+        ports.LinkedTests(of=assessments_queries.tests_of, results=assessments_queries.results_in)
+    ]
+    ports.dates[:] = [assessments_queries.test_dates]
     ports.checkpoint_answered[:] = [courses_services.complete_if_watched]
     ports.tab_counts.update({"to-sign": logbooks_queries.to_sign_count})
     notices.join_address_book(accounts_queries.address_of)

@@ -104,6 +104,11 @@ class Permission(StrEnum):
 
     COURSE_READ = "courses.course.read"
     COURSE_EDIT = "courses.course.edit"
+    DRAFT_READ = "courses.draft.read"
+    WORDING_REVIEW = "courses.wording.review"
+    ANNOUNCE = "courses.announcement.make"
+    POST_WRITE = "courses.post.write"
+    POST_MODERATE = "courses.post.moderate"
     LECTURE_WATCH = "courses.lecture.watch"
 
     BANK_READ = "assessments.bank.read"
@@ -265,6 +270,11 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
         [_READS],
     ],
     P.COURSE_EDIT: [[holds(R.EDUCATOR)]],
+    P.DRAFT_READ: [[holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.DIRECTOR)]],
+    P.WORDING_REVIEW: [[holds(R.CLINICAL_REVIEWER, R.DIRECTOR), someone_else_wrote_it]],
+    P.ANNOUNCE: [[holds(R.EDUCATOR, R.COORDINATOR, R.DIRECTOR)]],
+    P.POST_WRITE: [[is_enrolled, is_published], [holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.MENTOR)]],
+    P.POST_MODERATE: [[holds(R.EDUCATOR, R.DIRECTOR)]],
     P.LECTURE_WATCH: [[is_enrolled, is_published]],
     P.BANK_READ: [
         [holds(R.EXAMINER, R.CLINICAL_REVIEWER, R.DIRECTOR)],

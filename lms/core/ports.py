@@ -183,6 +183,56 @@ checkpoint_answered: list[Callable[[int, int, datetime], None]] = []
 
 
 @dataclass(frozen=True)
+class LinkedTest:
+    """A test that a course leads to, with what one person has reached in it as far as they may see it."""
+
+    ref: str
+    """Its public id."""
+    title_zh: str
+    title_en: str
+    purpose: str
+    """``exam`` or ``practice``."""
+    url: str
+    opens_at: datetime
+    closes_at: datetime
+    percent: int | None = None
+    """The best released result, rounded down."""
+    is_passed: bool = False
+    is_handed_in: bool = False
+
+
+@dataclass(frozen=True)
+class LinkedTests:
+    """What a course asks about tests."""
+
+    of: Callable[[int], Sequence[LinkedTest]]
+    """Those of a cohort (its id), drafts too: for its teachers."""
+    results: Callable[[Collection[str], int], Sequence[LinkedTest]]
+    """Published ones by their public ids, for a person (their id)."""
+
+
+linked_tests: list[LinkedTests] = []
+"""At most one provider: assessments."""
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A date of one person, for their calendar."""
+
+    key: str
+    """The same for the same date, for ever."""
+    title_zh: str
+    title_en: str
+    begins: datetime
+    ends: datetime
+    url: str
+
+
+dates: list[Callable[[int], Sequence[Dated]]] = []
+"""What each feature knows of a person's (their id) dates: tests."""
+
+
+@dataclass(frozen=True)
 class Scope:
     """A place in which a role can be held."""
 

@@ -1,14 +1,33 @@
 """Shapes of input."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from wtforms import HiddenField, IntegerField, SelectChoice, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation, ValidationError
+from wtforms import (
+    DateField,
+    HiddenField,
+    IntegerField,
+    RadioField,
+    SelectChoice,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import (
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    Regexp,
+    StopValidation,
+    ValidationError,
+)
 
 from lms.core.i18n import lazy, pick
+from lms.core.ports import LinkedTest
 from lms.courses.models import Lecture
+from lms.courses.rules import release
 from lms.programmes.models import Cohort
 from lms.web.forms import FileField, Form
 
@@ -95,14 +114,11 @@ class LectureForm(CourseForm):
                 raise ValidationError(lazy("Key point %(number)s: write Chinese | English.", number=number))
 
     @classmethod
-    def showing(cls, lecture: Lecture) -> Self:
-        """The form with a lecture's present words."""
+    def showing(cls, words: Mapping[str, Any]) -> Self:
+        """The form with a lecture's newest words."""
         return cls(
-            title_zh=lecture.title_zh,
-            title_en=lecture.title_en,
-            summary_zh=lecture.summary_zh,
-            summary_en=lecture.summary_en,
-            key_points="\n".join(f"{point['zh']} | {point['en']}" for point in lecture.key_points),
+            **{name: words[name] for name in ("title_zh", "title_en", "summary_zh", "summary_en")},
+            key_points="\n".join(f"{point['zh']} | {point['en']}" for point in words["key_points"]),
         )
 
     @property
@@ -225,3 +241,187 @@ class ChaptersForm(Form):
                 for one in lecture.chapters or proposed
             )
         )
+
+
+class NewUnitForm(Form):
+    """A new page, file, test or checkpoint."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    title_zh = _title(lazy("Title in Chinese"))
+    title_en = _title(lazy("Title in English"))
+    test_ref = SelectField(lazy("Test"), validate_choice=False)
+    file = FileField(lazy("File"))
+
+    def offer(self, tests: Iterable[LinkedTest], kind: str) -> None:
+        """The tests that it may lead to."""
+        purpose = {"test": "exam", "checkpoint": "practice"}.get(kind, "")
+        self.test_ref.choices = [
+            SelectChoice(one.ref, pick(one.title_zh, one.title_en)) for one in tests if one.purpose == purpose
+        ]
+
+
+class UnitForm(Form):
+    """The words of a unit."""
+
+    title_zh = _title(lazy("Title in Chinese"))
+    title_en = _title(lazy("Title in English"))
+    body_zh = TextAreaField(lazy("Text in Chinese"), filters=[_stripped], validators=[Length(max=200_000)])
+    body_en = TextAreaField(lazy("Text in English"), filters=[_stripped], validators=[Length(max=200_000)])
+
+
+class PictureForm(Form):
+    """A picture for the pages of a course."""
+
+    picture = FileField(lazy("Picture"), validators=[InputRequired(lazy("Choose a picture."))])
+    alt_zh = StringField(lazy("What it shows, in Chinese"), filters=[_stripped], validators=[Length(max=300)])
+    alt_en = StringField(lazy("What it shows, in English"), filters=[_stripped], validators=[Length(max=300)])
+
+
+class ReviewForm(Form):
+    """What a reviewer says."""
+
+    number = HiddenField()
+    due_on = DateField(lazy("Next review by"), validators=[Optional()])
+    why = TextAreaField(lazy("What has to be changed"), filters=[_stripped], validators=[Length(max=600)])
+
+
+class SourceForm(Form):
+    """A source of content, or what changed in one."""
+
+    source = HiddenField()
+    title = StringField(lazy("Title of the source"), filters=[_stripped], validators=[Length(max=240)])
+    edition = StringField(lazy("Edition or year"), filters=[_stripped], validators=[Length(max=80)])
+    url = StringField(
+        lazy("Web address"),
+        filters=[_stripped],
+        validators=[Optional(), Length(max=400), Regexp(r"https?://", message=lazy("Begin with https://."))],
+    )
+    change = StringField(lazy("What changed"), filters=[_stripped], validators=[Length(max=400)])
+
+
+class ConditionForm(Form):
+    """One small change of a condition: a part more, a part less, all turned to any."""
+
+    act = HiddenField()
+    path = HiddenField()
+    kind = RadioField(
+        lazy("Condition"),
+        choices=[
+            SelectChoice("done", lazy("Something is finished")),
+            SelectChoice("from", lazy("A day has come")),
+            SelectChoice("score", lazy("A test result")),
+            SelectChoice("group", lazy("A track")),
+            SelectChoice("all", lazy("A group: all of …")),
+            SelectChoice("any", lazy("A group: one of …")),
+        ],
+        default="done",
+        validators=[Optional()],
+    )
+    done = SelectField(lazy("What is finished"), validate_choice=False)
+    day = DateField(lazy("From this day"), validators=[Optional()])
+    test = SelectField(lazy("Test"), validate_choice=False)
+    percent = IntegerField(lazy("At least, per cent"), default=60, validators=[Optional()])
+    group = SelectField(lazy("Track"), validate_choice=False)
+
+    def offer(
+        self,
+        things: Iterable[tuple[str, str]],
+        tests: Iterable[tuple[str, str]],
+        groups: Iterable[tuple[str, str]],
+    ) -> None:
+        """What can be chosen."""
+        for field, pairs in ((self.done, things), (self.test, tests), (self.group, groups)):
+            field.choices = [SelectChoice(value, label) for value, label in pairs]
+
+    @property
+    def _place(self) -> list[int]:
+        return [int(part) for part in (self.path.data or "").split(".") if part.isdecimal()]
+
+    def changed(self, condition: Any) -> Any:
+        """The condition after what was asked for."""
+        if self.act.data == "remove":
+            return release.with_removed(condition, self._place)
+        if self.act.data == "turn":
+            return release.with_turned(condition, self._place)
+        kind = self.kind.data
+        if kind in release.GROUPS:
+            part: dict[str, Any] = {kind: []}
+        elif kind == "from":
+            part = {"from": self.day.data.isoformat() if self.day.data else ""}
+        elif kind == "score":
+            part = {"score": self.test.data, "percent": self.percent.data}
+        else:
+            part = {kind: self.done.data if kind == "done" else self.group.data}
+        return release.with_added(condition, self._place, part)
+
+
+class CopyForm(Form):
+    """The cohort that a course is copied or taken in for."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    cohort = SelectField(lazy("Cohort"), validators=[InputRequired(lazy("Choose the cohort."))])
+
+    def offer(self, cohorts: Iterable[Cohort], but_not: int | None) -> None:
+        """The cohorts to choose from."""
+        self.cohort.choices = [
+            SelectChoice(
+                cohort.public_id,
+                f"{pick(cohort.programme.title_zh, cohort.programme.title_en)} · {pick(cohort.name_zh, cohort.name_en)}",
+            )
+            for cohort in cohorts
+            if cohort.id != but_not
+        ]
+
+
+class PackageForm(Form):
+    """A course file."""
+
+    package = FileField(lazy("Course file"), validators=[InputRequired(lazy("Choose a course file."))])
+
+
+class AnnounceForm(Form):
+    """An announcement to a cohort."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    cohort = SelectField(lazy("Cohort"), validators=[InputRequired(lazy("Choose the cohort."))])
+    title = StringField(
+        lazy("Title"), filters=[_stripped], validators=[InputRequired(lazy("Give a title.")), Length(max=160)]
+    )
+    text = TextAreaField(
+        lazy("Words"),
+        filters=[_stripped],
+        validators=[InputRequired(lazy("Write a few words.")), Length(max=5000)],
+    )
+
+    def offer(self, cohorts: Iterable[Cohort]) -> None:
+        """The cohorts to choose from."""
+        self.cohort.choices = [
+            SelectChoice(
+                cohort.public_id,
+                f"{pick(cohort.programme.title_zh, cohort.programme.title_en)} · {pick(cohort.name_zh, cohort.name_en)}",
+            )
+            for cohort in cohorts
+        ]
+
+
+class PostForm(Form):
+    """A question or an answer under a lecture."""
+
+    client_uuid = HiddenField(validators=[Length(max=80)])
+    moment = StringField(
+        lazy("Moment of the film"),
+        description=lazy("Minutes and seconds, for example 3:20. Empty: the whole lecture."),
+        validators=[Optional(), Regexp(r"\s*(\d{1,4}:)?\d{1,5}\s*$", message=lazy("Write 3:20."))],
+    )
+    text = TextAreaField(
+        lazy("Words"),
+        description=lazy("No names, numbers or dates of patients."),
+        filters=[_stripped],
+        validators=[InputRequired(lazy("Write a few words.")), Length(max=3000)],
+    )
+
+
+class HideForm(Form):
+    """Why a post is hidden."""
+
+    why = StringField(lazy("Why"), filters=[_stripped], validators=[Length(max=200)])

@@ -98,6 +98,8 @@ def register() -> None:
     for chore in (services.forget_old_uploads, cli.look_into_inbox):
         if chore not in jobs.EVERY:
             jobs.EVERY.append(chore)
+    if services.refresh_search not in jobs.EVERY:
+        jobs.EVERY.append(services.refresh_search)
     jobs.register(
         Job(
             name=services.TRANSCODE,

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from lms.core import video
 from lms.core.db import db, transaction
@@ -143,3 +144,44 @@ def fresh() -> None:
     """See what others have committed meanwhile."""
     db.session.rollback()
     db.session.expire_all()
+
+
+@pytest.fixture
+def page(app, cast, course, at):
+    """A published page with a formula."""
+    with transaction():
+        unit = services.add_unit(
+            one_module(course),
+            kind="page",
+            title_zh="补液",
+            title_en="Fluids",
+            body_zh="先 $\\frac{20}{1}$ mL/kg",
+            body_en="First $\\frac{20}{1}$ mL/kg",
+            at=at,
+            by=cast.educator,
+        )
+        services.publish_unit(unit, at=at, by=cast.educator)
+    return unit
+
+
+def one_module(course):
+    module = db.session.scalars(select(Module).where(Module.course_id == course.id)).first()
+    module.course = course
+    return module
+
+
+@pytest.fixture
+def append_lecture(app, course, at):
+    """Append a published lecture in the test's own session."""
+
+    def add(*, seconds=0, title="Lecture"):
+        with transaction():
+            lecture = services.add_lecture(
+                one_module(course), title_zh="讲座", title_en=title, at=at, by=None
+            )
+            if seconds:
+                ready(lecture, seconds, at)
+            services.publish_lecture(lecture, at=at, by=None)
+        return lecture
+
+    return add

@@ -339,7 +339,7 @@ def test_no_file_and_too_large_a_file_are_refused(browser, cast, lecture, film, 
     client = browser(cast.educator, lang="en")
     answer = client.post(f"/lectures/{lecture.public_id}/video", data={}, content_type="multipart/form-data")
     assert (answer.status_code, "Choose a video file." in answer.text) == (422, True)
-    monkeypatch.setattr("lms.courses.views.UPLOAD_LIMIT_BYTES", 10_000)
+    monkeypatch.setattr("lms.courses.views.lectures.UPLOAD_LIMIT_BYTES", 10_000)
     answer = send(client, lecture, film)
     assert (answer.status_code, "larger than this site accepts" in answer.text) == (422, True)
 

@@ -100,6 +100,7 @@ from lms.assessments.queries.drilling import (
 from lms.assessments.queries.facts import TestFacts, passed_of, passed_tests, test_facts, test_facts_of
 from lms.assessments.queries.figures import figures
 from lms.assessments.queries.late import LATE_CODE, LateAnswer, late_answers, late_decisions, late_subject
+from lms.assessments.queries.linked import results_in, test_dates, tests_of
 from lms.assessments.queries.own import Attempt, OwnTest, own_tests, tasks
 from lms.assessments.queries.papers import (
     Standing,
@@ -313,6 +314,7 @@ __all__ = [
     "regrade",
     "responses_in",
     "result",
+    "results_in",
     "review_of",
     "round_stand",
     "run_of",
@@ -339,9 +341,11 @@ __all__ = [
     "tags_of",
     "tasks",
     "test",
+    "test_dates",
     "test_facts",
     "test_facts_of",
     "tests",
+    "tests_of",
     "to_mark",
     "told",
     "topics",

@@ -1,11 +1,9 @@
 """Questions about courses, lectures and what was watched."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 from functools import cache
-from typing import Any
 
 from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
@@ -17,7 +15,6 @@ from lms.core.errors import NotFound
 from lms.core.figures import Figure, by_state
 from lms.core.i18n import _, _n, lazy, pick
 from lms.core.ports import Task
-from lms.courses import rules
 from lms.courses.models import (
     Course,
     Lecture,
@@ -40,6 +37,13 @@ from lms.courses.queries.film import (
     video_of,
     videos,
 )
+from lms.courses.queries.outlining import Line as Line
+from lms.courses.queries.outlining import Outline as Outline
+from lms.courses.queries.outlining import Part as Part
+from lms.courses.queries.outlining import Seen as Seen
+from lms.courses.queries.outlining import outline as outline
+from lms.courses.queries.outlining import outlines as outlines
+from lms.courses.queries.things import reviews_waiting as reviews_waiting
 from lms.policy import Actor, Permission, Role
 from lms.programmes import queries as programmes
 from lms.programmes.models import Cohort, Enrolment
@@ -73,12 +77,13 @@ TEACHERS = (
 # Courses and their outlines
 
 
-def courses(by: Actor) -> Sequence[Course]:
-    """The courses the actor may read, the newest cohort first."""
+def courses(by: Actor, *, archived: bool = False) -> Sequence[Course]:
+    """The courses the actor may read, the newest cohort first; archived ones apart."""
     query = (
         select(Course)
         .join(Cohort, Cohort.id == Course.cohort_id)
         .options(joinedload(Course.cohort).joinedload(Cohort.programme))
+        .where(Course.archived_at.is_not(None) if archived else Course.archived_at.is_(None))
     )
     cohort_ids, programme_ids = by.scope_ids("cohort", *TEACHERS), by.scope_ids("programme", *TEACHERS)
     if cohort_ids is not None and programme_ids is not None:
@@ -135,213 +140,6 @@ def may_edit(by: Actor, course: Course) -> bool:
 def taught_cohorts(by: Actor) -> list[Cohort]:
     """The cohorts for which the actor may open a course."""
     return [cohort for cohort in programmes.cohorts(by) if policy.allows(by, Permission.COURSE_EDIT, cohort)]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one trainee has seen of one lecture."""
-
-    watched_s: int
-    duration_s: int
-    position_s: float
-    complete: bool
-    bitmap: bytes = b""
-    updated_at: datetime | None = None
-
-    @property
-    def percent(self) -> int:
-        """Whole percent, rounded down."""
-        return rules.shown_percent(Fraction(min(self.watched_s, self.duration_s), self.duration_s or 1))
-
-    @property
-    def spans(self) -> list[tuple[int, int]]:
-        """The watched seconds as spans ``[start, end)``."""
-        return rules.watched_spans(self.bitmap)
-
-    @property
-    def resume_s(self) -> int:
-        """Where to go on."""
-        return rules.resume_position_s(self.position_s, duration_s=self.duration_s)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One lecture as an outline shows it."""
-
-    public_id: str
-    title_zh: str
-    title_en: str
-    state: str
-    is_sample: bool
-    is_playable: bool
-    duration_s: int
-    lite_bytes: int
-    seen: Seen | None
-    """None for whoever is not enrolled."""
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the trainee has watched it."""
-        return self.seen is not None and self.seen.complete
-
-
-@dataclass(frozen=True)
-class Part:
-    """A module with its lectures."""
-
-    public_id: str
-    number: int
-    title_zh: str
-    title_en: str
-    lectures: tuple[Line, ...]
-
-
-@dataclass(frozen=True)
-class Outline:
-    """What a course consists of, as far as its reader may see it."""
-
-    parts: tuple[Part, ...] = ()
-    learning: bool = False
-    """Whether the reader is enrolled, so that the lines tell what they have seen."""
-
-    @property
-    def lectures(self) -> list[Line]:
-        """All lectures in their order."""
-        return [line for part in self.parts for line in part.lectures]
-
-    @property
-    def total(self) -> int:
-        """Lectures that count: published and playable."""
-        return sum(line.is_playable and line.state == "published" for line in self.lectures)
-
-    @property
-    def done(self) -> int:
-        """Of those, the watched ones."""
-        return sum(line.is_done for line in self.lectures if line.is_playable and line.state == "published")
-
-    @property
-    def next(self) -> Line | None:
-        """The lecture under way, else the first unwatched one."""
-        left = [line for line in self.lectures if line.is_playable and not line.is_done]
-        return next((line for line in left if line.seen and line.seen.watched_s), left[0] if left else None)
-
-    def around(self, public_id: str) -> tuple[Line | None, Line | None]:
-        """The lectures before and after one."""
-        lines = self.lectures
-        place = next((n for n, line in enumerate(lines) if line.public_id == public_id), None)
-        if place is None:
-            return None, None
-        return (
-            lines[place - 1] if place else None,
-            lines[place + 1] if place + 1 < len(lines) else None,
-        )
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """The shape of a draft of a course, for asking the policy who sees such things."""
-
-    cohort_id: int
-    programme_id: int
-    state: str = "draft"
-
-
-@cache
-def _outlines_query() -> Select[*tuple[Any, ...]]:
-    """Built once: putting it together costs more than running it."""
-    return (
-        select(
-            Module.course_id,
-            Module.public_id.label("module_public_id"),
-            Module.number,
-            Module.title_zh.label("module_zh"),
-            Module.title_en.label("module_en"),
-            Lecture.public_id,
-            Lecture.title_zh,
-            Lecture.title_en,
-            Lecture.state,
-            Lecture.is_sample,
-            Video.id.label("video_id"),
-            Video.duration_s,
-            Video.lite_bytes,
-            Enrolment.id.label("enrolment_id"),
-            Watch.watched_s,
-            Watch.position_s,
-            LectureCompletion.id.label("completion_id"),
-        )
-        .select_from(Module)
-        .outerjoin(Lecture, Lecture.module_id == Module.id)
-        .outerjoin(Video, Video.id == Lecture.video_id)
-        .outerjoin(
-            Enrolment,
-            (Enrolment.cohort_id == Lecture.cohort_id)
-            & (Enrolment.person_id == bindparam("person_id"))
-            & (Enrolment.state != "withdrawn"),
-        )
-        .outerjoin(Watch, (Watch.enrolment_id == Enrolment.id) & (Watch.video_id == Video.id))
-        .outerjoin(
-            LectureCompletion,
-            (LectureCompletion.enrolment_id == Enrolment.id) & (LectureCompletion.lecture_id == Lecture.id),
-        )
-        .where(Module.course_id.in_(bindparam("course_ids", expanding=True)))
-        .order_by(Module.course_id, Module.number, Lecture.number)
-    )
-
-
-def outlines(courses: Iterable[Course], by: Actor) -> dict[int, Outline]:
-    """Course id → outline, for any number of courses in one query; drafts only for their teachers."""
-    wanted = {course.id: course for course in courses}
-    if not wanted:
-        return {}
-    rows = db.session.execute(
-        _outlines_query(), {"person_id": by.person_id, "course_ids": list(wanted)}
-    ).all()
-    sees_drafts = {
-        course.id: policy.allows(by, Permission.COURSE_READ, _Draft(course.cohort_id, course.programme_id))
-        for course in wanted.values()
-    }
-    parts: dict[int, dict[str, Part]] = {course_id: {} for course_id in wanted}
-    learning: set[int] = set()
-    for row in rows:
-        of_course = parts[row.course_id]
-        part = of_course.setdefault(
-            row.module_public_id,
-            Part(row.module_public_id, row.number, row.module_zh, row.module_en, ()),
-        )
-        if row.public_id is None or (row.state != "published" and not sees_drafts[row.course_id]):
-            continue
-        seen = None
-        if row.enrolment_id is not None:
-            learning.add(row.course_id)
-            seen = Seen(
-                row.watched_s or 0, row.duration_s or 0, row.position_s or 0.0, row.completion_id is not None
-            )
-        line = Line(
-            row.public_id,
-            row.title_zh,
-            row.title_en,
-            row.state,
-            row.is_sample,
-            row.video_id is not None,
-            row.duration_s or 0,
-            row.lite_bytes or 0,
-            seen,
-        )
-        of_course[part.public_id] = Part(
-            part.public_id, part.number, part.title_zh, part.title_en, (*part.lectures, line)
-        )
-    return {
-        course_id: Outline(
-            tuple(part for part in found.values() if part.lectures or sees_drafts[course_id]),
-            course_id in learning,
-        )
-        for course_id, found in parts.items()
-    }
-
-
-def outline(course: Course, by: Actor) -> Outline:
-    """What one course consists of for the actor."""
-    return outlines([course], by)[course.id]
 
 
 # Lectures and videos
@@ -478,7 +276,22 @@ def lecture_facts(cohort_id: int, *, enrolment_id: int | None = None) -> Lecture
     return LectureFacts(total, {row[0]: row[1] for row in db.session.execute(query)})
 
 
-def tasks(by: Actor, _at: datetime) -> Sequence[Task]:
+def _closed(course_ids: set[int], by: Actor, at: datetime) -> set[str]:
+    """What of some courses is not open yet for the actor."""
+    if not course_ids:
+        return set()
+    found = db.session.scalars(
+        select(Course).options(joinedload(Course.cohort)).where(Course.id.in_(course_ids))
+    )
+    return {
+        line.public_id
+        for outline in outlines(found, by, at=at).values()
+        for line in outline.steps
+        if line.closed
+    }
+
+
+def tasks(by: Actor, at: datetime) -> Sequence[Task]:
     """The lecture under way and the next unwatched ones, at most three."""
     if not by.is_any(Role.TRAINEE):
         return []
@@ -493,6 +306,8 @@ def tasks(by: Actor, _at: datetime) -> Sequence[Task]:
             Video.duration_s,
             Video.lite_bytes,
             Watch.watched_s,
+            Lecture.release,
+            Module.course_id,
         )
         .select_from(Lecture)
         .join(Enrolment, Enrolment.cohort_id == Lecture.cohort_id)
@@ -505,13 +320,15 @@ def tasks(by: Actor, _at: datetime) -> Sequence[Task]:
             Enrolment.state == "active",
             Lecture.state == "published",
             Course.state == "published",
+            Course.archived_at.is_(None),
             ~done.exists(),
         )
         .order_by(func.coalesce(Watch.watched_s, 0).desc(), Module.number, Lecture.number)
-        .limit(3)
+        .limit(12)
     ).all()
     found = []
-    for row in rows:
+    closed = _closed({row.course_id for row in rows if row.release}, by, at)
+    for row in [row for row in rows if row.public_id not in closed][:3]:
         left_s = max(row.duration_s - (row.watched_s or 0), 1)
         under_way = bool(row.watched_s)
         meta = [_("Lecture"), _n("%(num)s minute left", "%(num)s minutes left", -(-left_s // 60))]

@@ -11,7 +11,8 @@ from lms.core.db import db
 from lms.courses import rules
 from lms.courses.models import Course, Lecture, Module
 from lms.courses.rules import LECTURE_MOVES, LectureState
-from lms.courses.services.base import lock, scope_of, who
+from lms.courses.services.base import lock, next_number, scope_of, who
+from lms.courses.services.wordings import keep, publish_thing
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort
 
@@ -187,11 +188,10 @@ def add_lecture(
     if client_uuid and again is not None:
         again.module, again.cohort = module, course.cohort
         return again
-    last = db.session.scalar(select(func.max(Lecture.number)).where(Lecture.module_id == module.id)) or 0
     lecture = Lecture(
         module_id=module.id,
         cohort_id=course.cohort_id,
-        number=last + 1,
+        number=next_number(module.id),
         code=code or ids.public_id(),
         title_zh=title_zh,
         title_en=title_en,
@@ -204,6 +204,7 @@ def add_lecture(
     lecture.module, lecture.cohort = module, course.cohort
     db.session.add(lecture)
     db.session.flush()
+    keep(lecture, lecture.content, at=at, by=by)
     audit.record(
         "courses.lecture.add",
         scope=scope_of(course.cohort),
@@ -225,7 +226,7 @@ def edit_lecture(
     at: datetime,
     by: Actor,
 ) -> None:
-    """Change a lecture's words."""
+    """Change a lecture's words; those of a published one are a draft until they are published."""
     policy.require(by, Permission.COURSE_EDIT, lecture, see=Permission.COURSE_READ)
     _require_clean(
         title_zh=title_zh,
@@ -234,10 +235,18 @@ def edit_lecture(
         summary_en=summary_en,
         key_points=_lines(key_points),
     )
-    lecture.title_zh, lecture.title_en = title_zh, title_en
-    lecture.summary_zh, lecture.summary_en = summary_zh, summary_en
-    lecture.key_points = [dict(point) for point in key_points]
-    db.session.flush()
+    keep(
+        lecture,
+        {
+            "title_zh": title_zh,
+            "title_en": title_en,
+            "summary_zh": summary_zh,
+            "summary_en": summary_en,
+            "key_points": [dict(point) for point in key_points],
+        },
+        at=at,
+        by=by,
+    )
     audit.record(
         "courses.lecture.edit",
         scope=scope_of(lecture.cohort),
@@ -248,9 +257,10 @@ def edit_lecture(
 
 
 def publish_lecture(lecture: Lecture, *, at: datetime, by: Actor | None) -> None:
-    """Let the cohort watch a lecture as soon as its video is ready; from now on it counts."""
+    """Let the cohort watch a lecture with its newest words, as soon as its video is ready; from now on it counts."""
     if by is not None:
         policy.require(by, Permission.COURSE_EDIT, lecture, see=Permission.COURSE_READ)
+    publish_thing(lecture, at=at, by=by)
     _move_lecture(lecture, "publish", at=at, by=by)
 
 

@@ -1,4 +1,4 @@
-"""The blueprint that all pages of courses join."""
+"""The blueprint that all pages of courses hang on."""
 
 from flask import Blueprint
 
