@@ -34,6 +34,7 @@ from lms.core.storage import storage
 from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
+from lms.demo.pages import add_sample_pages
 from lms.logbooks import services as logbooks
 from lms.logbooks.models import Entry, Framework, Item
 from lms.logbooks.rules import Content
@@ -142,6 +143,7 @@ def build(app: Flask, *, at: datetime) -> bool:
             assessments.add_sample_test(cohort, at=at - timedelta(days=7))
             assessments.add_sample_practice(cohort.programme, at=at - timedelta(days=7))
             _course(cohort, lectures, at=at)
+            add_sample_pages(cohort, at=at)
             _logbooks(cohort, people, frameworks, at=at)
     return True
 

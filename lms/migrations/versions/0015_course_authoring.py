@@ -226,7 +226,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_wording_review'))
     )
     op.create_index(op.f('ix_wording_review_wording_id'), 'wording_review', ['wording_id'], unique=False)
-    op.add_column('course', sa.Column('needs_review', sa.Boolean(), server_default=sa.text('0'), nullable=False))
+    op.add_column('course', sa.Column('needs_review', sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column('course', sa.Column('archived_at', sa.DateTime(timezone=True), nullable=True))
     op.add_column('lecture', sa.Column('release', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True))
     op.add_column('lecture', sa.Column('reviewed_at', sa.DateTime(timezone=True), nullable=True))
