@@ -14,21 +14,7 @@ from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.core.jobs import Worker
 from lms.core.storage import storage
 from lms.programmes.models import Cohort, Enrolment, Placement
-
-
-def issue_to(cast, enrolment, at, *, uuid="one"):
-    chosen = queries.chosen(cast.cohort, [enrolment.public_id])
-    with transaction():
-        return services.issue(cast.cohort, chosen, client_uuid=uuid, at=at, by=cast.administrator)
-
-
-@pytest.fixture
-def issued(app, bare_app, ruled, complete, keys, at) -> Certificate:
-    complete(ruled.enrolment)
-    issue_to(ruled, ruled.enrolment, at)
-    Worker(bare_app).drain()
-    db.session.expire_all()
-    return db.session.scalars(select(Certificate)).one()
+from tests.certificates.conftest import issue_to
 
 
 def test_a_changed_fact_renews_the_standing_at_once(app, ruled, complete):

@@ -12,8 +12,19 @@ from lms import policy
 from lms.accounts.models import Person
 from lms.assessments import queries as assessments
 from lms.certificates import rules
-from lms.certificates.models import Certificate, CohortRule, IssueBatch, IssueItem, RuleVersion, Standing
+from lms.certificates.models import (
+    Certificate,
+    CohortRule,
+    IssueBatch,
+    IssueItem,
+    LogEntry,
+    RuleVersion,
+    Standing,
+    Waiver,
+)
+from lms.certificates.queries.log import history
 from lms.certificates.rules import FactValue, Trace
+from lms.core import pdf
 from lms.core.db import db
 from lms.core.errors import NotFound
 from lms.core.i18n import _
@@ -22,7 +33,7 @@ from lms.courses import queries as courses
 from lms.logbooks import queries as logbooks
 from lms.policy import Actor, Permission, Role
 from lms.programmes import queries as programmes
-from lms.programmes.models import Cohort, Enrolment
+from lms.programmes.models import Cohort, Enrolment, Programme
 
 Facts = Mapping[str, FactValue]
 
@@ -63,6 +74,23 @@ def _facts(lectures: tuple[int, int], tests: tuple[int, int], entries: int) -> F
     }
 
 
+def waived(enrolment_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """Enrolment → facts that two people waived for it."""
+    found: dict[int, set[str]] = {}
+    for number, fact in db.session.execute(
+        select(Waiver.enrolment_id, Waiver.fact).where(Waiver.enrolment_id.in_(list(enrolment_ids)))
+    ):
+        found.setdefault(number, set()).add(fact)
+    return {number: frozenset(names) for number, names in found.items()}
+
+
+def waivers(enrolment_id: int) -> Sequence[Waiver]:
+    """What was waived for a trainee."""
+    return db.session.scalars(
+        select(Waiver).where(Waiver.enrolment_id == enrolment_id).order_by(Waiver.id)
+    ).all()
+
+
 def cohort_rule(cohort_id: int) -> CohortRule | None:
     """The rule a cohort is pinned to, with its text."""
     return db.session.scalar(
@@ -88,7 +116,11 @@ def standing(enrolment: Enrolment) -> Trace | None:
     pinned = cohort_rule(enrolment.cohort_id)
     if pinned is None:
         return None
-    return rules.evaluate(pinned.rule.expression, facts_of(enrolment))
+    return rules.evaluate(
+        pinned.rule.expression,
+        facts_of(enrolment),
+        waived([enrolment.id]).get(enrolment.id, frozenset()),
+    )
 
 
 def requirements(trace: Trace) -> tuple[Requirement, ...]:
@@ -110,7 +142,7 @@ def requirements(trace: Trace) -> tuple[Requirement, ...]:
 def _current(person_or_enrolment: Any) -> Certificate | None:
     return db.session.scalar(
         select(Certificate)
-        .where(person_or_enrolment, Certificate.state.in_(("good", "reserved")))
+        .where(person_or_enrolment, Certificate.state.in_(("good", "suspended", "reserved")))
         .order_by(Certificate.id.desc())
         .limit(1)
     )
@@ -185,7 +217,7 @@ def way(enrolment_public_id: str, by: Actor) -> Way:
 
 # The cohort's matrix
 
-FILTERS = ("ready", "open", "making", "issued")
+FILTERS = ("ready", "open", "making", "issued", "suspended")
 
 
 @dataclass(frozen=True)
@@ -198,9 +230,9 @@ class MatrixRow:
 
     @property
     def state(self) -> str:
-        """``issued``, ``making``, ``ready`` or ``open``."""
+        """``issued``, ``suspended``, ``making``, ``ready`` or ``open``."""
         if self.certificate is not None:
-            return "issued" if self.certificate.state == "good" else "making"
+            return {"good": "issued", "suspended": "suspended"}.get(self.certificate.state, "making")
         return "ready" if self.trace is not None and self.trace.met else "open"
 
     @property
@@ -228,9 +260,10 @@ def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int)
     is_met = exists().where(Standing.enrolment_id == Enrolment.id, Standing.met.is_(True))
     conditions = {
         "issued": _certificate_in("good"),
+        "suspended": _certificate_in("suspended"),
         "making": _certificate_in("reserved"),
-        "ready": and_(is_met, ~_certificate_in("good", "reserved")),
-        "open": and_(~is_met, ~_certificate_in("good", "reserved")),
+        "ready": and_(is_met, ~_certificate_in("good", "suspended", "reserved")),
+        "open": and_(~is_met, ~_certificate_in("good", "suspended", "reserved")),
     }
     mine = Enrolment.cohort_id == cohort.id
     counts_row = db.session.execute(
@@ -266,9 +299,12 @@ def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int)
     certificates = {
         row.enrolment_id: row
         for row in db.session.scalars(
-            select(Certificate).where(
-                Certificate.enrolment_id.in_(numbers), Certificate.state.in_(("good", "reserved"))
+            select(Certificate)
+            .where(
+                Certificate.enrolment_id.in_(numbers),
+                Certificate.state.in_(("good", "suspended", "reserved")),
             )
+            .order_by(Certificate.edition.desc())  # the one that counts wins over the one being made
         )
     }
     return Matrix(
@@ -286,7 +322,11 @@ def ready_ids(cohort_id: int) -> Sequence[str]:
     return db.session.scalars(
         select(Enrolment.public_id)
         .join(Standing, Standing.enrolment_id == Enrolment.id)
-        .where(Enrolment.cohort_id == cohort_id, Standing.met.is_(True), ~_certificate_in("good", "reserved"))
+        .where(
+            Enrolment.cohort_id == cohort_id,
+            Standing.met.is_(True),
+            ~_certificate_in("good", "suspended", "reserved"),
+        )
         .order_by(Enrolment.id)
     ).all()
 
@@ -328,6 +368,55 @@ def batch_of_uuid(client_uuid: str) -> IssueBatch | None:
     return db.session.scalar(select(IssueBatch).where(IssueBatch.client_uuid == client_uuid))
 
 
+def refusal(enrolment: Enrolment, trace: Trace) -> tuple[str, str] | None:
+    """Why no certificate could be made for a person now, as code and detail; their person is loaded."""
+    person = enrolment.person
+    if not trace.met:
+        return "open", ""
+    if not (person.name_zh or person.name_latin):
+        return "name_missing", ""
+    characters = pdf.missing_glyphs(f"{person.name_zh}{person.name_latin}{person.name_native}")
+    if characters:
+        return "name_glyphs", " ".join(characters)[:200]
+    return None
+
+
+def enrolment_to_issue(enrolment_id: int) -> Enrolment:
+    """An enrolment with all that a certificate says about it."""
+    return db.session.scalars(
+        select(Enrolment)
+        .options(
+            joinedload(Enrolment.person),
+            joinedload(Enrolment.home_hospital),
+            selectinload(Enrolment.placements),
+            joinedload(Enrolment.cohort).joinedload(Cohort.programme).joinedload(Programme.sponsor),
+        )
+        .where(Enrolment.id == enrolment_id)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def rule_of(certificate: Certificate) -> RuleVersion:
+    """The rule that a certificate was issued under."""
+    return db.session.get_one(RuleVersion, certificate.rule_id)
+
+
+def has_issued(cohort_id: int) -> bool:
+    """Whether anybody in the cohort has ever been given a number."""
+    return bool(db.session.scalar(select(exists().where(Certificate.cohort_id == cohort_id))))
+
+
+def standing_certificates(enrolment_ids: Collection[int]) -> Sequence[Certificate]:
+    """The good and suspended certificates of some enrolments, with the rules they were issued under."""
+    return db.session.scalars(
+        select(Certificate)
+        .options(joinedload(Certificate.rule))
+        .where(
+            Certificate.enrolment_id.in_(list(enrolment_ids)), Certificate.state.in_(("good", "suspended"))
+        )
+    ).all()
+
+
 # The register
 
 
@@ -355,6 +444,8 @@ class PublicCertificate:
     facts: Mapping[str, Any]
     closed_at: datetime | None
     superseded_by: str | None
+    history: Sequence[LogEntry]
+    pdf_sha256: str
 
 
 def public_certificate(text: str, *, key: str) -> PublicCertificate | None:
@@ -373,13 +464,19 @@ def public_certificate(text: str, *, key: str) -> PublicCertificate | None:
     if found.state == "superseded":
         follower = db.session.scalar(
             select(Certificate.serial).where(
-                Certificate.enrolment_id == found.enrolment_id,
-                Certificate.kind == found.kind,
-                Certificate.state == "good",
+                Certificate.supersedes == found.serial, Certificate.state != "reserved"
             )
         )
     return PublicCertificate(
-        found.serial, found.state, shown, is_full, found.facts, found.closed_at, follower
+        found.serial,
+        found.state,
+        shown,
+        is_full,
+        found.facts,
+        found.closed_at,
+        follower,
+        history(found.id),
+        found.pdf_sha256 or "",
     )
 
 
