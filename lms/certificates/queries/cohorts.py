@@ -24,7 +24,7 @@ from lms.certificates.models import (
 )
 from lms.certificates.queries.log import history
 from lms.certificates.rules import FactValue, Trace
-from lms.core import pdf
+from lms.core import approvals, pdf
 from lms.core.db import db
 from lms.core.errors import NotFound
 from lms.core.i18n import _
@@ -381,6 +381,12 @@ def refusal(enrolment: Enrolment, trace: Trace) -> tuple[str, str] | None:
     return None
 
 
+def warnings(enrolments: Sequence[Enrolment]) -> dict[int, str]:
+    """Enrolment → why it could not be issued, said before anything is issued."""
+    names = {enrolment.id: refusal(enrolment, Trace(met=True, clauses=())) for enrolment in enrolments}
+    return {number: refusal_words(*found) for number, found in names.items() if found}
+
+
 def enrolment_to_issue(enrolment_id: int) -> Enrolment:
     """An enrolment with all that a certificate says about it."""
     return db.session.scalars(
@@ -478,6 +484,66 @@ def public_certificate(text: str, *, key: str) -> PublicCertificate | None:
         history(found.id),
         found.pdf_sha256 or "",
     )
+
+
+def decisions(cohort: Cohort) -> Sequence[approvals.Approval]:
+    """Changes of rule and waivers of a cohort that wait for a second person."""
+    members = select(Enrolment.public_id).where(Enrolment.cohort_id == cohort.id)
+    waiting = db.session.scalars(
+        select(approvals.Approval)
+        .where(
+            approvals.Approval.kind.in_(("certificates.rule.change", "certificates.requirement.waive")),
+            approvals.Approval.state == approvals.OPEN,
+            approvals.Approval.scope == f"programme:{cohort.programme_id}",
+        )
+        .order_by(approvals.Approval.id)
+    ).all()
+    ids = set(db.session.scalars(members)) if any("enrolment" in one.payload for one in waiting) else set()
+    return [
+        one
+        for one in waiting
+        if one.payload.get("cohort") == cohort.public_id or one.payload.get("enrolment") in ids
+    ]
+
+
+def decision_words(approval: approvals.Approval) -> str:
+    """What is proposed, in one sentence."""
+    if "to" in approval.payload:
+        return _("Change the certificate rule to: %(rule)s", rule=expression_words(approval.payload["to"]))
+    person = db.session.scalars(
+        select(Person)
+        .join(Enrolment, Enrolment.person_id == Person.id)
+        .where(Enrolment.public_id == approval.payload["enrolment"])
+    ).one()
+    return _("Waive “%(fact)s” for %(name)s", fact=rules.title(approval.payload["fact"]), name=person.name)
+
+
+def expression_words(expression: Mapping[str, Any]) -> str:
+    """A rule in words."""
+    if "fact" not in expression:
+        return _("; ").join(expression_words(part) for part in next(iter(expression.values())))
+    title = rules.title(expression["fact"])
+    if expression["at_least"] == rules.ALL:
+        return _("%(fact)s: all", fact=title)
+    return _("%(fact)s: at least %(number)s", fact=title, number=expression["at_least"])
+
+
+def files_of_batch(batch: IssueBatch) -> Sequence[Certificate]:
+    """The certificates of a batch that count now."""
+    return [item.certificate for item in batch.items if item.certificate and item.certificate.state == "good"]
+
+
+def register_counts() -> dict[str, int]:
+    """State → how many certificates; and ``given_up``, those whose file could not be made."""
+    rows = db.session.execute(select(Certificate.state, func.count()).group_by(Certificate.state))
+    counts = {row[0]: int(row[1]) for row in rows}
+    counts["given_up"] = (
+        db.session.scalar(
+            select(func.count()).where(Certificate.state == "reserved", Certificate.gave_up_at.is_not(None))
+        )
+        or 0
+    )
+    return counts
 
 
 def issued() -> Sequence[Certificate]:

@@ -1,15 +1,19 @@
 """Questions about the public log."""
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import exists, select
 
 from lms.certificates import rules
 from lms.certificates.models import Certificate, LogEntry, LogHead, LogState
-from lms.core import merkle
+from lms.core import merkle, site
 from lms.core.db import db
-from lms.core.digests import canonical_json, verify_ed25519
+from lms.core.digests import canonical_json, sha256_hex, verify_ed25519
 
 
 def log_head() -> LogHead | None:
@@ -44,6 +48,81 @@ def leaves(size: int | None = None) -> list[bytes]:
     """The leaf hashes in their order; the first ``size`` of them."""
     found = db.session.scalars(select(LogEntry.leaf).order_by(LogEntry.n).limit(size)).all()
     return [bytes.fromhex(one) for one in found]
+
+
+def entry(serial: str, act: str | None = None) -> LogEntry | None:
+    """The leaf of the last act on a certificate (or of its last ``act``)."""
+    query = (
+        select(LogEntry)
+        .join(Certificate, Certificate.id == LogEntry.certificate_id)
+        .where(Certificate.serial == serial)
+        .order_by(LogEntry.n.desc())
+        .limit(1)
+    )
+    return db.session.scalar(query if act is None else query.where(LogEntry.act == act))
+
+
+def log_document(size_before: int = 0) -> dict[str, Any]:
+    """The newest signed head, and the proof that the log of ``size_before`` leaves is a beginning of it."""
+    head = log_head()
+    if head is None:
+        return {"head": None, "consistency": None}
+    document: dict[str, Any] = {"head": _head(head), "consistency": None}
+    if 0 < size_before <= head.size:
+        steps = merkle.consistency(size_before, leaves(head.size))
+        document["consistency"] = {
+            "from": size_before,
+            "to": head.size,
+            "path": [step.hex() for step in steps],
+        }
+    return document
+
+
+def _head(head: LogHead) -> dict[str, Any]:
+    return {
+        **rules.head_document(size=head.size, root=head.root, at=head.at.isoformat()),
+        "signature": head.signature,
+        "public_key": head.public_key,
+    }
+
+
+def inclusion_document(serial: str, key: str) -> dict[str, Any] | None:
+    """That the newest act on a certificate is in the log; what the leaf says only for who holds the paper's key."""
+    proper = rules.read_serial(serial)
+    found = entry(proper) if proper else None
+    if found is None:
+        return None
+    head = log_head()
+    document: dict[str, Any] = {
+        "serial": proper,
+        "n": found.n,
+        "leaf": found.leaf,
+        "head": _head(head) if head else None,
+        "path": None,
+    }
+    if head is not None and found.n < head.size:
+        document["path"] = [step.hex() for step in merkle.inclusion(found.n, leaves(head.size))]
+    owner = db.session.scalar(select(Certificate.verify_key).where(Certificate.serial == proper))
+    if key and key == owner:
+        document["entry"] = found.document
+    return document
+
+
+def root_fingerprint() -> str:
+    """SHA-256 of the root certificate, in pairs as readers show it; empty where the site has no authority."""
+    path = site.settings().keys_dir / "root.crt"
+    try:
+        return _fingerprint(path, path.stat().st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=4)
+def _fingerprint(path: Path, _changed: int) -> str:
+    data = path.read_bytes()
+    der = ssl.PEM_cert_to_DER_cert(data.decode()) if data.startswith(b"-----") else data
+    digits = sha256_hex(der).upper()
+    return ":".join(digits[place : place + 2] for place in range(0, 64, 2))
 
 
 @dataclass(frozen=True)
