@@ -143,9 +143,17 @@ def still_holds(
     What was asked on the day of issue is asked again, and no more: a lecture that came later takes no certificate away.
     A test that was withdrawn for everybody does not either: then the rule as it stands today is met.
     """
-    asked = {clause.fact: clause.need for clause in trace.clauses}
+    leaves = zip(_leaves(expression), trace.clauses, strict=False)
+    asked = {clause.fact: clause.need for leaf, clause in leaves if leaf["at_least"] == ALL}
     then = {fact: FactValue(value.have, asked.get(fact, value.of)) for fact, value in facts.items()}
     return evaluate(expression, then, waived).met or evaluate(expression, facts, waived).met
+
+
+def _leaves(expression: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The clauses of a rule in the order in which a trace has them."""
+    if "fact" in expression:
+        return [expression]
+    return [leaf for part in next(iter(expression.values())) for leaf in _leaves(part)]
 
 
 def title(fact: str) -> str:
