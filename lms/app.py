@@ -256,7 +256,12 @@ def _join_jobs() -> None:
     for room in (accounts_jobs, courses_jobs, assessments_jobs, logbooks_jobs, certificates_jobs):
         room.register()
     notices.register_jobs()
-    for chore in (audit.seal_yesterday, limits.sweep, _forget_leftovers):
+    for chore in (
+        audit.seal_yesterday,
+        certificates_services.sign_daily_head,
+        limits.sweep,
+        _forget_leftovers,
+    ):
         if chore not in jobs.EVERY:
             jobs.EVERY.append(chore)
 

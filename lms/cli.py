@@ -165,6 +165,34 @@ def _parser() -> argparse.ArgumentParser:
     export = _add(certificates, "export", _certificates_export, "write the issued PDFs and root.crt")
     export.add_argument("--data", type=Path, help="data folder of a demonstration site")
     export.add_argument("--to", type=Path, required=True)
+    export.add_argument(
+        "--all", action="store_true", help="also those that no longer count, in folders of their own"
+    )
+    give = _add(certificates, "issue", _certificates, "issue to a cohort's trainees who are ready")
+    give.add_argument("cohort", help="the cohort's id, as in its address")
+    give.add_argument("--only", nargs="*", default=[], metavar="ENROLMENT", help="these trainees only")
+    for name, words in (
+        ("revoke", "take a certificate back, for good"),
+        ("suspend", "let a certificate not count for now"),
+        ("lift", "end a suspension"),
+        ("replace", "issue a corrected or renewed one in its place"),
+    ):
+        verb = _add(certificates, name, _certificates, words)
+        verb.add_argument("serial")
+        verb.add_argument("--reason", required=True)
+        verb.set_defaults(verb=name)
+        for one in (verb,) if name != "revoke" else (verb, give):
+            one.add_argument("--by", required=True, metavar="LOGIN", help="the account that acts")
+            one.add_argument("--data", type=Path, help="data folder of a demonstration site")
+    told = _add(certificates, "status", _certificates, "count the register, or tell one certificate")
+    told.add_argument("serial", nargs="?")
+    told.add_argument("--data", type=Path, help="data folder of a demonstration site")
+    public_log = certificates.add_parser("log", help="the public log").add_subparsers(
+        metavar="ACT", required=True
+    )
+    proven = _add(public_log, "verify", _certificates, "compute the log anew, compare every signed head")
+    proven.add_argument("--head", type=Path, help="a head that you kept (the JSON of /verify/log.json)")
+    proven.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
     logbooks = commands.add_parser("logbooks", help="logbooks").add_subparsers(metavar="ACT", required=True)
     prove = _add(
@@ -536,7 +564,15 @@ def _certificates_export(args: argparse.Namespace) -> int:
 
     settings = _settings(args.data)
     with create_app(settings).app_context():
-        return cli.export(args.to, settings=settings)
+        return cli.export(args.to, settings=settings, everything=args.all)
+
+
+def _certificates(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.certificates import cli
+
+    with create_app(_settings(args.data)).app_context():
+        return cli.run(args)
 
 
 def _logbooks_verify(args: argparse.Namespace) -> int:

@@ -1,11 +1,19 @@
 """Certificates from the command line."""
 
+import argparse
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from lms.certificates import queries
-from lms.core import signing
+from lms.accounts import queries as accounts
+from lms.certificates import queries, services
+from lms.core import clock, ids, signing
+from lms.core.db import transaction
+from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.core.storage import storage
+from lms.policy import Actor, Permission
+from lms.programmes import queries as programmes
 from lms.settings import Settings
 
 WORDS = {
@@ -35,14 +43,150 @@ def verify(file: Path, *, root: Path) -> int:
     return 0 if check.code == "valid" else 1
 
 
-def export(to: Path, *, settings: Settings) -> int:
-    """Write every issued PDF as ``<serial>.pdf`` and the root certificate as ``root.crt``."""
+def export(to: Path, *, settings: Settings, everything: bool = False) -> int:
+    """Write the PDFs that count as ``<serial>.pdf``, the root certificate, and ``register.json`` with the state of each.
+
+    ``everything``: also those that do not count, in a folder that is called after their state.
+    """
     to.mkdir(parents=True, exist_ok=True)
-    written = 0
+    written, lines = 0, []
     for certificate in queries.issued():
         assert certificate.pdf_key is not None
-        (to / f"{certificate.serial}.pdf").write_bytes(storage().path(certificate.pdf_key).read_bytes())
+        lines.append(
+            {
+                "serial": certificate.serial,
+                "state": certificate.state,
+                "pdf_sha256": certificate.pdf_sha256,
+                "supersedes": certificate.supersedes,
+            }
+        )
+        folder = to if certificate.state == "good" else to / certificate.state
+        if folder != to and not everything:
+            (to / f"{certificate.serial}.pdf").unlink(
+                missing_ok=True
+            )  # an earlier export held it as one that counts
+            continue
+        folder.mkdir(exist_ok=True)
+        (folder / f"{certificate.serial}.pdf").write_bytes(storage().path(certificate.pdf_key).read_bytes())
         written += 1
+    (to / "register.json").write_text(json.dumps(lines, ensure_ascii=False, indent=1) + "\n")
     (to / "root.crt").write_bytes((settings.keys_dir / "root.crt").read_bytes())
     print(json.dumps({"written": written, "to": str(to), "root": str(to / "root.crt")}))
     return 0
+
+
+def run(args: argparse.Namespace) -> int:
+    """One command of ``lms certificates``, as it was typed."""
+    if hasattr(args, "verb"):
+        return act(args.verb, args.serial, reason=args.reason, login=args.by)
+    if hasattr(args, "only"):
+        return issue(args.cohort, login=args.by, only=args.only)
+    return log_verify(args.head) if hasattr(args, "head") else status(args.serial)
+
+
+def status(serial: str | None) -> int:
+    """Print how many certificates are in which state, or one certificate with its history."""
+    if serial is None:
+        print(json.dumps(queries.register_counts()))
+        return 0
+    found = queries.public_certificate(serial, key="")
+    if found is None:
+        print(f"lms: no certificate has the number {serial}", file=sys.stderr)
+        return 2
+    acts = [{"n": one.n, "act": one.act, "at": one.at.isoformat()} for one in found.history]
+    print(json.dumps({"serial": found.serial, "state": found.state, "history": acts}))
+    return 0
+
+
+def act(verb: str, serial: str, *, reason: str, login: str) -> int:
+    """Revoke, suspend, lift or replace, as the account ``login`` might do on the page; 0 done, 1 refused, 2 unknown."""
+    acts = {
+        "revoke": services.revoke,
+        "suspend": services.suspend,
+        "lift": services.lift,
+        "replace": services.replace,
+    }
+    return _as(
+        login,
+        lambda by: acts[verb](
+            queries.certificate(serial, by, permission=Permission.CERTIFICATE_REVOKE),
+            reason=reason,
+            at=clock.now(),
+            by=by,
+        ),
+    )
+
+
+def issue(cohort_id: str, *, login: str, only: list[str]) -> int:
+    """Issue to all of a cohort who are ready, or to the named enrolments; the worker makes the files."""
+
+    def run(by: Actor) -> None:
+        cohort = programmes.cohort(cohort_id, by, permission=Permission.CERTIFICATE_ISSUE)
+        chosen = queries.chosen(cohort, only or queries.ready_ids(cohort.id))
+        batch = services.issue(cohort, chosen, client_uuid=ids.public_id(), at=clock.now(), by=by)
+        items = queries.batch(batch.public_id, by).items
+        refused = [
+            {"person": item.enrolment.person.name, "why": queries.refusal_words(item.refusal, item.detail)}
+            for item in items
+            if item.refusal
+        ]
+        print(
+            json.dumps(
+                {
+                    "batch": batch.public_id,
+                    "reserved": [item.certificate.serial for item in items if item.certificate],
+                    "refused": refused,
+                },
+                ensure_ascii=False,
+            )
+        )
+
+    return _as(login, run)
+
+
+def _as(login: str, run: Callable[[Actor], object]) -> int:
+    account = accounts.account_by_login(login)
+    if account is None:
+        print(f"lms: no account signs in as {login}", file=sys.stderr)
+        return 2
+    by = accounts.actor_of(account, at=clock.now())
+    try:
+        with transaction():
+            run(by)
+    except NotFound:
+        print("lms: there is no such thing, or it is not for this account", file=sys.stderr)
+        return 2
+    except NotAllowed:
+        print("lms: this account may not do that", file=sys.stderr)
+        return 1
+    except RuleBroken as refusal:
+        print(f"lms: {refusal.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def log_verify(kept: Path | None) -> int:
+    """Compute the whole public log anew and compare it with its signed heads, and with a head that was kept as JSON."""
+    head = None
+    if kept is not None:
+        try:
+            document = json.loads(kept.read_text())
+            found = document.get("head") or document
+            head = (int(found["size"]), str(found["root"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            print(f"lms: {kept} is not a head of a log", file=sys.stderr)
+            return 2
+    verdict = queries.check_log(head)
+    for line in verdict.broken:
+        print(f"broken: {line}")
+    print(
+        json.dumps(
+            {
+                "leaves": verdict.size,
+                "root": verdict.root,
+                "heads": verdict.heads,
+                "broken": len(verdict.broken),
+            }
+        )
+    )
+    return 1 if verdict.broken else 0

@@ -8,9 +8,10 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, NumberRange, Optional
 
 from lms.core.i18n import lazy
+from lms.web.confirm import ConfirmingForm
 from lms.web.forms import Form
 
 
@@ -29,10 +30,26 @@ class RuleForm(Form):
     entries = IntegerField(
         lazy("Signed log entries, at least"), validators=[Optional(), NumberRange(0, 5000)], default=None
     )
+    reason = StringField(lazy("Reason for the change"), validators=[Optional(), Length(max=1000)])
 
 
-class RevokeForm(Form):
-    """Why a certificate is taken back."""
+class WaiverForm(Form):
+    """Which open requirement is waived for a trainee, and why."""
+
+    fact = HiddenField(validators=[Length(max=40)])
+    reason = StringField(lazy("Reason"), validators=[Optional(), Length(max=1000)])
+
+
+class DecideForm(Form):
+    """A second person's decision."""
+
+    outcome = HiddenField(validators=[AnyOf(("approved", "refused"))])
+    seen = HiddenField(validators=[Length(max=64)])
+    words = StringField(lazy("Your words (needed to refuse)"), validators=[Optional(), Length(max=1000)])
+
+
+class ReasonForm(ConfirmingForm):
+    """Why an act on a certificate is done, by somebody who has just confirmed that it is them."""
 
     reason = TextAreaField(
         lazy("Reason"),

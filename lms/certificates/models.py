@@ -1,4 +1,4 @@
-"""Tables of rules, standings, the register and issuing batches."""
+"""Tables of rules, waivers, standings, the register with its public log, and issuing batches."""
 
 from datetime import datetime
 from typing import Any
@@ -74,15 +74,26 @@ class Certificate(WithId, Leased, Base):
     __tablename__ = "certificate"
     __table_args__ = (
         UniqueConstraint("enrolment_id", "kind", "edition"),
-        CheckConstraint("state IN ('reserved', 'good', 'revoked', 'superseded')", name="state"),
+        CheckConstraint("state IN ('reserved', 'good', 'suspended', 'revoked', 'superseded')", name="state"),
         CheckConstraint("(state = 'reserved') = (pdf_sha256 IS NULL)", name="file"),
+        Index("uq_certificate_edition", "person_id", "programme_id", "kind", "edition", unique=True),
         Index(
             "uq_certificate_one",
-            "enrolment_id",
+            "person_id",
+            "programme_id",
             "kind",
             unique=True,
-            sqlite_where=text("state IN ('reserved', 'good')"),
-            postgresql_where=text("state IN ('reserved', 'good')"),
+            sqlite_where=text("state IN ('good', 'suspended')"),
+            postgresql_where=text("state IN ('good', 'suspended')"),
+        ),
+        Index(
+            "uq_certificate_making",
+            "person_id",
+            "programme_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("state = 'reserved'"),
+            postgresql_where=text("state = 'reserved'"),
         ),
     )
 
@@ -100,6 +111,7 @@ class Certificate(WithId, Leased, Base):
     trace: Mapped[dict[str, Any]]
     """The evaluation that allowed it."""
     rule_id: Mapped[int] = mapped_column(ForeignKey("certificate_rule_version.id"))
+    rule: Mapped[RuleVersion] = relationship(lazy="raise")
     verify_key: Mapped[str] = mapped_column(String(24))
     """In the QR's address: who holds the paper sees the full name on the verification page."""
     reserved_at: Mapped[datetime]
@@ -113,6 +125,12 @@ class Certificate(WithId, Leased, Base):
     closed_at: Mapped[datetime | None]
     """When it was revoked or superseded."""
     reason: Mapped[str] = mapped_column(String(300), default="")
+    supersedes: Mapped[str | None] = mapped_column(String(40))
+    """Serial of the certificate that this one replaces as soon as its file is made."""
+    cause: Mapped[str] = mapped_column(String(300), default="")
+    """Why it replaces another one."""
+    suspended_for: Mapped[str | None] = mapped_column(String(10))
+    """``facts``: what it was issued for is no longer there, and it is lifted when it is again; ``person``: by somebody's act."""
 
     @property
     def trainee_person_id(self) -> int:
@@ -152,7 +170,66 @@ class IssueItem(Base):
     enrolment: Mapped[Enrolment] = relationship(lazy="raise")
 
 
+class Waiver(Base):
+    """One clause of the rule that two people have waived for one trainee."""
+
+    __tablename__ = "certificate_waiver"
+    __table_args__ = (UniqueConstraint("enrolment_id", "fact"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
+    fact: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(String(1000))
+    approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"))
+    at: Mapped[datetime]
+
+
+class LogEntry(Base):
+    """One act on a certificate: its history, and a leaf of the public log. ``n`` counts from 0 without a gap."""
+
+    __tablename__ = "certificate_log_entry"
+
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    certificate_id: Mapped[int] = mapped_column(ForeignKey("certificate.id"), index=True)
+    act: Mapped[str] = mapped_column(String(12))
+    """``issue``, ``suspend``, ``lift``, ``revoke`` or ``supersede``."""
+    at: Mapped[datetime]
+    account_id: Mapped[int | None]
+    reason: Mapped[str] = mapped_column(String(300), default="")
+    """For the staff; never part of the leaf."""
+    document: Mapped[dict[str, Any]]
+    """What the leaf is the hash of (RFC 8785), salted: it says nothing to who does not hold it."""
+    leaf: Mapped[str] = mapped_column(String(64))
+
+
+class LogState(Base):
+    """The one row that appending locks: how many leaves there are, and the roots of the perfect subtrees."""
+
+    __tablename__ = "certificate_log_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    peaks: Mapped[list[Any]]
+
+
+class LogHead(Base):
+    """A root of the log that the site has signed; whoever keeps one can catch any later rewriting."""
+
+    __tablename__ = "certificate_log_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    root: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    signature: Mapped[str] = mapped_column(String(128))
+    """Ed25519 over ``rules.log.head_document`` in its canonical form."""
+    public_key: Mapped[str] = mapped_column(String(64))
+
+
 append_only("certificate_rule_version")
+append_only("certificate_waiver")
+append_only("certificate_log_entry")
+append_only("certificate_log_head")
 append_only(
     "certificate",
     unless=(
@@ -161,6 +238,8 @@ append_only(
         "AND NEW.facts_sha256 = OLD.facts_sha256 AND NEW.trace = OLD.trace AND NEW.verify_key = OLD.verify_key "
         "AND (OLD.pdf_sha256 IS NULL OR (NEW.pdf_sha256 = OLD.pdf_sha256 AND NEW.pdf_key = OLD.pdf_key)) "
         "AND (NEW.state = OLD.state OR (OLD.state = 'reserved' AND NEW.state = 'good') "
-        "OR (OLD.state = 'good' AND NEW.state IN ('revoked', 'superseded')))"
+        "OR (OLD.state = 'good' AND NEW.state IN ('suspended', 'revoked', 'superseded')) "
+        "OR (OLD.state = 'suspended' AND NEW.state IN ('good', 'revoked', 'superseded'))) "
+        "AND COALESCE(NEW.supersedes, '') = COALESCE(OLD.supersedes, '') AND NEW.cause = OLD.cause"
     ),
 )

@@ -1,7 +1,7 @@
 """Pure decisions about certificates: who may have one, what a serial is, which move is legal."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ ALL = "all"
 
 MOVES: dict[str, tuple[frozenset[str], str]] = {
     "finish": (frozenset({"reserved"}), "good"),
-    "revoke": (frozenset({"good"}), "revoked"),
-    "supersede": (frozenset({"good"}), "superseded"),
+    "suspend": (frozenset({"good"}), "suspended"),
+    "lift": (frozenset({"suspended"}), "good"),
+    "revoke": (frozenset({"good", "suspended"}), "revoked"),
+    "supersede": (frozenset({"good", "suspended"}), "superseded"),
 }
 """Act → (states it may start from, state it leads to). Nothing leads out of revoked and superseded."""
 
@@ -49,6 +51,8 @@ class Clause:
     have: int
     need: int
     met: bool
+    waived: bool = False
+    """Counted as met because two people said so."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,13 @@ def expression(*, lectures: bool, tests: bool, entries: int) -> dict[str, Any]:
     return {"all": parts}
 
 
-def evaluate(expression: Mapping[str, Any], facts: Mapping[str, FactValue]) -> Trace:
-    """Evaluate a rule over one trainee's facts. "All" of nothing is not met: an empty course qualifies nobody."""
+def evaluate(
+    expression: Mapping[str, Any], facts: Mapping[str, FactValue], waived: Collection[str] = ()
+) -> Trace:
+    """Evaluate a rule over one trainee's facts; ``waived``: facts that count as met whatever they are.
+
+    "All" of nothing is not met: an empty course qualifies nobody.
+    """
     if "fact" in expression:
         value = facts.get(expression["fact"], FactValue(0, 0))
         if expression["at_least"] == ALL:
@@ -116,11 +125,35 @@ def evaluate(expression: Mapping[str, Any], facts: Mapping[str, FactValue]) -> T
         else:
             need = int(expression["at_least"])
             met = value.have >= need
-        return Trace(met, (Clause(expression["fact"], value.have, need, met),))
+        is_waived = not met and expression["fact"] in waived
+        return Trace(
+            met or is_waived, (Clause(expression["fact"], value.have, need, met or is_waived, is_waived),)
+        )
     together, parts = next(iter(expression.items()))
-    traces = [evaluate(part, facts) for part in parts]
+    traces = [evaluate(part, facts, waived) for part in parts]
     met = all(trace.met for trace in traces) if together == "all" else any(trace.met for trace in traces)
     return Trace(met, tuple(clause for trace in traces for clause in trace.clauses))
+
+
+def still_holds(
+    expression: Mapping[str, Any], trace: Trace, facts: Mapping[str, FactValue], waived: Collection[str] = ()
+) -> bool:
+    """Whether a holder still has what the certificate was issued for.
+
+    What was asked on the day of issue is asked again, and no more: a lecture that came later takes no certificate away.
+    A test that was withdrawn for everybody does not either: then the rule as it stands today is met.
+    """
+    leaves = zip(_leaves(expression), trace.clauses, strict=False)
+    asked = {clause.fact: clause.need for leaf, clause in leaves if leaf["at_least"] == ALL}
+    then = {fact: FactValue(value.have, asked.get(fact, value.of)) for fact, value in facts.items()}
+    return evaluate(expression, then, waived).met or evaluate(expression, facts, waived).met
+
+
+def _leaves(expression: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The clauses of a rule in the order in which a trace has them."""
+    if "fact" in expression:
+        return [expression]
+    return [leaf for part in next(iter(expression.values())) for leaf in _leaves(part)]
 
 
 def title(fact: str) -> str:
@@ -146,6 +179,28 @@ def missing(clause: Clause) -> str:
             return _("No test has been published yet.")
         return _n("%(num)s test still to pass", "%(num)s tests still to pass", left)
     return _n("%(num)s signed log entry still needed", "%(num)s signed log entries still needed", left)
+
+
+# The public log
+
+
+def leaf_document(
+    *, serial: str, act: str, at: str, facts_sha256: str, pdf_sha256: str, salt: str
+) -> dict[str, str]:
+    """What a leaf of the public log is the hash of."""
+    return {
+        "act": act,
+        "at": at,
+        "facts_sha256": facts_sha256,
+        "pdf_sha256": pdf_sha256,
+        "salt": salt,
+        "serial": serial,
+    }
+
+
+def head_document(*, size: int, root: str, at: str) -> dict[str, Any]:
+    """What the signature of a head covers."""
+    return {"at": at, "root": root, "size": size}
 
 
 # Serials
@@ -184,6 +239,11 @@ def read_serial(text: str) -> str | None:
     if found is None or check_character(bare[:-1]) != bare[-1]:
         return None
     return "-".join(found.groups())
+
+
+def verify_url(base_url: str, serial: str, key: str) -> str:
+    """The address in the QR code: who holds the paper sees the full name."""
+    return f"{base_url}/verify/{serial}?k={key}"
 
 
 def masked(name: str) -> str:

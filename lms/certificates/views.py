@@ -1,20 +1,25 @@
 """Pages: the way to a certificate, the cohort's matrix, issuing, the register, public verification."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from tempfile import TemporaryFile
+from zipfile import ZIP_STORED, ZipFile
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lms.certificates import queries, rules, services
-from lms.certificates.forms import ChooseForm, RevokeForm, RuleForm, SerialForm
-from lms.core import clock, limits
+from lms.certificates.forms import ChooseForm, DecideForm, ReasonForm, RuleForm, SerialForm, WaiverForm
+from lms.core import approvals, clock, limits
 from lms.core.db import transaction
 from lms.core.errors import NotFound
 from lms.core.i18n import _
+from lms.core.storage import storage
 from lms.policy import Permission, Role, allows
 from lms.programmes import queries as programmes
 from lms.web import files
-from lms.web.guard import actor, members, public, staff, wants_json
+from lms.web.confirm import confirmation, confirmed
+from lms.web.guard import actor, members, public, reads_first, staff, wants_json
 from lms.web.paging import Page, page_number
 
 bp = Blueprint("certificates", __name__)
@@ -40,9 +45,21 @@ def progress() -> ResponseReturnValue:
 @members
 def progress_of(enrolment_id: str) -> ResponseReturnValue:
     """The same page in the same words for mentor and staff."""
+    return _progress_page(enrolment_id, WaiverForm())
+
+
+def _progress_page(enrolment_id: str, form: WaiverForm) -> ResponseReturnValue:
+    by = actor()
+    way = queries.way(enrolment_id, by)
     return render_template(
-        "certificates/progress.html", tab="trainees", way=queries.way(enrolment_id, actor()), own=False
-    )
+        "certificates/progress.html",
+        tab="trainees",
+        way=way,
+        own=False,
+        may_waive=allows(by, Permission.CERTIFICATE_ISSUE, way.enrolment.cohort),
+        waivers=queries.waivers(way.enrolment.id),
+        form=form,
+    ), form.status
 
 
 # The matrix and issuing
@@ -79,7 +96,9 @@ def matrix(cohort_id: str) -> ResponseReturnValue:
         state=state,
         search=search,
         pinned=pinned,
-        may_rule=pinned is None and allows(actor(), Permission.COHORT_MANAGE, cohort),
+        may_rule=allows(actor(), Permission.COHORT_MANAGE, cohort),
+        waiting=len(queries.decisions(cohort)),
+        rule_words=queries.expression_words(pinned.rule.expression) if pinned else "",
         form=ChooseForm(),
     )
 
@@ -93,11 +112,14 @@ def rule_form(cohort_id: str) -> ResponseReturnValue:
 
 def _rule_page(cohort_id: str, form: RuleForm) -> ResponseReturnValue:
     cohort = programmes.cohort(cohort_id, actor(), permission=Permission.COHORT_MANAGE)
-    if queries.cohort_rule(cohort.id) is not None:
-        flash(_("This cohort already runs under a rule."), "error")
-        return redirect(url_for("certificates.matrix", cohort_id=cohort_id), 303)
+    pinned = queries.cohort_rule(cohort.id)
     return render_template(
-        "certificates/rule.html", tab="certificates", cohort=cohort, form=form
+        "certificates/rule.html",
+        tab="certificates",
+        cohort=cohort,
+        form=form,
+        words=queries.expression_words(pinned.rule.expression) if pinned else "",
+        two_people=pinned is not None and queries.has_issued(cohort.id),
     ), form.status
 
 
@@ -114,13 +136,84 @@ def set_rule(cohort_id: str) -> ResponseReturnValue:
             lectures=form.lectures.data,
             tests=form.tests.data,
             entries=form.entries.data or 0,
+            reason=form.reason.data or "",
             at=clock.now(),
             by=by,
         )
     ):
         return _rule_page(cohort_id, form)
-    flash(_("The cohort has its certificate rule."), "ok")
+    if isinstance(form.result, approvals.Approval):
+        flash(_("Another person decides on the change of the rule."), "success")
+        return redirect(url_for("certificates.decisions", cohort_id=cohort_id), 303)
+    flash(_("The cohort has its certificate rule."), "success")
     return redirect(url_for("certificates.matrix", cohort_id=cohort_id), 303)
+
+
+@bp.get("/certificates/cohorts/<cohort_id>/decisions")
+@staff(*RUNNERS)
+def decisions(cohort_id: str) -> ResponseReturnValue:
+    """Changes of the rule and waivers that wait for a second person."""
+    return _decisions_page(cohort_id, DecideForm())
+
+
+def _decisions_page(cohort_id: str, form: DecideForm) -> ResponseReturnValue:
+    by = actor()
+    cohort = programmes.cohort(cohort_id, by, permission=Permission.COHORT_MANAGE)
+    rows = queries.decisions(cohort)
+    may = allows(by, Permission.APPROVE, cohort)
+    return render_template(
+        "certificates/decisions.html",
+        tab="certificates",
+        cohort=cohort,
+        rows=[(one, queries.decision_words(one), may and approvals.may_decide(one, by)) for one in rows],
+        form=form,
+    ), form.status
+
+
+@bp.post("/certificates/cohorts/<cohort_id>/decisions/<approval_id>")
+@staff(*RUNNERS)
+def decide(cohort_id: str, approval_id: str) -> ResponseReturnValue:
+    """Approve or refuse what another person proposed."""
+    by = actor()
+    cohort = programmes.cohort(cohort_id, by, permission=Permission.COHORT_MANAGE)
+    found = next((one for one in queries.decisions(cohort) if one.public_id == approval_id), None)
+    if found is None:
+        raise NotFound
+    form = DecideForm.of_request()
+    if not form.run(
+        lambda: services.decide(
+            found,
+            cohort,
+            outcome=form.outcome.data or "",
+            seen_sha256=form.seen.data or "",
+            words=form.words.data or "",
+            by=by,
+            at=clock.now(),
+        )
+    ):
+        return _decisions_page(cohort_id, form)
+    flash(
+        _("Approved; it holds from now on.") if form.outcome.data == approvals.APPROVED else _("Refused."),
+        "success",
+    )
+    return redirect(url_for("certificates.decisions", cohort_id=cohort_id), 303)
+
+
+@bp.post("/progress/<enrolment_id>/waive")
+@staff(*RUNNERS)
+def waive(enrolment_id: str) -> ResponseReturnValue:
+    """Propose to waive an open requirement for one trainee; another person decides."""
+    by = actor()
+    enrolment = programmes.enrolment(enrolment_id, by)
+    form = WaiverForm.of_request()
+    if not form.run(
+        lambda: services.propose_waiver(
+            enrolment, form.fact.data or "", reason=form.reason.data or "", by=by, at=clock.now()
+        )
+    ):
+        return _progress_page(enrolment_id, form)
+    flash(_("Another person decides on the waiver."), "success")
+    return redirect(url_for("certificates.decisions", cohort_id=enrolment.cohort.public_id), 303)
 
 
 @bp.post("/certificates/cohorts/<cohort_id>/check")
@@ -134,7 +227,13 @@ def check(cohort_id: str) -> ResponseReturnValue:
     if not chosen:
         flash(_("Choose at least one trainee."), "error")
         return redirect(url_for("certificates.matrix", cohort_id=cohort_id), 303)
-    return render_template("certificates/check.html", tab="certificates", cohort=cohort, chosen=chosen)
+    return render_template(
+        "certificates/check.html",
+        tab="certificates",
+        cohort=cohort,
+        chosen=chosen,
+        warnings=queries.warnings(chosen),
+    )
 
 
 @bp.post("/certificates/cohorts/<cohort_id>/issue")
@@ -179,6 +278,22 @@ def batch(batch_id: str) -> ResponseReturnValue:
     )
 
 
+@bp.get("/certificates/batches/<batch_id>/certificates.zip")
+@staff(*RUNNERS)
+def batch_zip(batch_id: str) -> ResponseReturnValue:
+    """All PDFs of a batch that count now, in one file."""
+    found = queries.batch(batch_id, actor())
+    with TemporaryFile() as packed:
+        with ZipFile(packed, "w", ZIP_STORED) as archive:
+            for one in queries.files_of_batch(found):
+                archive.write(storage().path(one.pdf_key or ""), f"{one.serial}.pdf")
+        packed.seek(0)
+        answer = Response(packed.read(), content_type="application/zip")
+    answer.headers.set("Content-Disposition", "attachment", filename=f"certificates-{batch_id}.zip")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 # The register
 
 
@@ -188,7 +303,10 @@ def certificate(serial: str) -> ResponseReturnValue:
     """One certificate for its holder or the staff."""
     found = queries.certificate(serial, actor())
     return render_template(
-        "certificates/certificate.html", tab="progress", certificate=found, form=RevokeForm()
+        "certificates/certificate.html",
+        tab="progress",
+        certificate=found,
+        history=queries.history(found.id),
     )
 
 
@@ -216,21 +334,62 @@ def retry(serial: str) -> ResponseReturnValue:
     return redirect(back if back.startswith("/certificates/batches/") else f"/certificates/{serial}", 303)
 
 
-@bp.route("/certificates/<serial>/revoke", methods=["GET", "POST"])
+ACTS: dict[str, Callable[..., object]] = {
+    "revoke": services.revoke,
+    "suspend": services.suspend,
+    "lift": services.lift,
+    "replace": services.replace,
+}
+
+
+@bp.get("/certificates/<serial>/<verb>")
 @staff(Role.DIRECTOR, Role.ADMINISTRATOR)
-def revoke(serial: str) -> ResponseReturnValue:
-    """Take a certificate back."""
-    by = actor()
-    found = queries.certificate(serial, by, permission=Permission.CERTIFICATE_REVOKE)
-    form = RevokeForm.of_request()
-    if request.method == "POST" and form.run(
-        lambda: services.revoke(found, reason=form.reason.data or "", at=clock.now(), by=by)
-    ):
-        flash(_("The certificate has been revoked. The verification page says so from now on."), "success")
-        return redirect(f"/certificates/{serial}", 303)
+def act_form(serial: str, verb: str) -> ResponseReturnValue:
+    """Why a certificate is revoked, suspended, lifted or replaced."""
+    return _act_page(serial, verb, ReasonForm())
+
+
+def _act_page(serial: str, verb: str, form: ReasonForm) -> ResponseReturnValue:
+    if verb not in ACTS:
+        raise NotFound
+    found = queries.certificate(serial, actor(), permission=Permission.CERTIFICATE_REVOKE)
     return render_template(
-        "certificates/revoke.html", tab="certificates", certificate=found, form=form
+        "certificates/act.html",
+        tab="certificates",
+        certificate=found,
+        verb=verb,
+        form=form,
+        confirmation=confirmation(clock.now()),
     ), form.status
+
+
+@bp.post("/certificates/<serial>/<verb>")
+@staff(Role.DIRECTOR, Role.ADMINISTRATOR)
+@reads_first
+def act(serial: str, verb: str) -> ResponseReturnValue:
+    """Revoke, suspend, lift or replace, with a reason and a fresh confirmation."""
+    if verb not in ACTS:
+        raise NotFound
+    by, at = actor(), clock.now()
+    found = queries.certificate(serial, by, permission=Permission.CERTIFICATE_REVOKE)
+    form = ReasonForm.of_request()
+    if confirmed(form, at=at) and form.run(
+        lambda: ACTS[verb](found, reason=form.reason.data or "", at=at, by=by)
+    ):
+        flash(
+            {
+                "revoke": _("The certificate has been revoked. The verification page says so from now on."),
+                "suspend": _("The certificate is suspended. The verification page says so from now on."),
+                "lift": _("The certificate counts again."),
+                "replace": _(
+                    "The new certificate is being made; it replaces this one as soon as it is there."
+                ),
+            }[verb],
+            "success",
+        )
+        new = form.result.serial if verb == "replace" else serial
+        return redirect(f"/certificates/{new}", 303)
+    return _act_page(serial, verb, form)
 
 
 # Public verification
@@ -252,14 +411,11 @@ def verify_form() -> ResponseReturnValue:
 @public
 def verify(serial: str) -> ResponseReturnValue:
     """One sentence for anyone: valid, revoked, corrected, or unknown."""
-    limit, per_s = VERIFY_LIMIT
-    limits.hit(f"verify:{request.remote_addr}", limit=limit, per_s=per_s, at=clock.now())
+    _limit()
     found = queries.public_certificate(serial, key=request.args.get("k", ""))
     status = 200 if found else 404
-    if wants_json():
-        return jsonify(
-            serial=serial[:60], state=found.state if found else "unknown", name=found.name if found else None
-        ), status
+    if wants_json() or request.args.get("format") == "json":
+        return jsonify(_verdict(found, serial)), status
     return (
         render_template(
             "certificates/verify.html",
@@ -267,6 +423,51 @@ def verify(serial: str) -> ResponseReturnValue:
             serial=found.serial if found else serial[:60],
             slipped=found is None and rules.read_serial(serial) is None,
             checked_at=clock.now(),
+            key=request.args.get("k", ""),
+            fingerprint=queries.root_fingerprint(),
         ),
         status,
     )
+
+
+def _verdict(found: queries.PublicCertificate | None, serial: str) -> dict[str, object]:
+    """The page for programs."""
+    if found is None:
+        return {"serial": serial[:60], "state": "unknown", "name": None}
+    return {
+        "serial": found.serial,
+        "state": found.state,
+        "name": found.name,
+        "programme": found.facts["programme_zh"],
+        "issued_on": found.facts["issued_on"],
+        "closed_at": found.closed_at.isoformat() if found.closed_at else None,
+        "superseded_by": found.superseded_by,
+        "pdf_sha256": found.pdf_sha256,
+        "history": [{"n": one.n, "act": one.act, "at": one.at.isoformat()} for one in found.history],
+        "root_sha256": queries.root_fingerprint(),
+    }
+
+
+def _limit() -> None:
+    limit, per_s = VERIFY_LIMIT
+    limits.hit(f"verify:{request.remote_addr}", limit=limit, per_s=per_s, at=clock.now())
+
+
+@bp.get("/verify/<serial>/proof.json")
+@public
+def proof(serial: str) -> ResponseReturnValue:
+    """That the newest act on a certificate is in the public log (RFC 9162)."""
+    _limit()
+    document = queries.inclusion_document(serial, request.args.get("k", ""))
+    if document is None:
+        raise NotFound
+    return jsonify(document)
+
+
+@bp.get("/verify/log.json")
+@public
+def log_head() -> ResponseReturnValue:
+    """The newest signed head of the public log; with ``from``, the proof that it continues an earlier one."""
+    _limit()
+    before = request.args.get("from", "")
+    return jsonify(queries.log_document(int(before) if before.isdecimal() and len(before) < 10 else 0))

@@ -35,8 +35,8 @@ MANIFEST, KEYS = "manifest.json", "keys.sealed"
 PASSPHRASE_LENGTH = 12
 _NAME = re.compile(r"\d{8}T\d{6}Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BESIDE = ("secret_key", "keys_passphrase", "receipts.key")
-"""Keys in the data folder: a demonstration’s own secrets, and the one that signs receipts of exams."""
+_BESIDE = ("secret_key", "keys_passphrase", "receipts.key", "log.key")
+"""Keys in the data folder: a demonstration’s own secrets, and those that sign receipts of exams and the certificates' log."""
 SETTINGS = "settings.env"
 
 Says = Callable[[str], None]

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
-from lms.certificates import services
+from lms.certificates import queries, services
+from lms.certificates.models import Certificate
 from lms.core import signing
 from lms.core.db import db, transaction
+from lms.core.jobs import Worker
 from lms.courses import services as courses
 from lms.courses.models import LectureCompletion, Video
 from tests.cast import Cast
@@ -86,3 +89,20 @@ def complete(bare_app, ruled: Cast, at) -> Callable[..., None]:
             ports.fact_changed.tell(ports.FactChanged("lectures", enrolment.id, at))
 
     return act
+
+
+def issue_to(cast, enrolment, at, *, uuid="one"):
+    """Issue to one trainee, by the administrator."""
+    chosen = queries.chosen(cast.cohort, [enrolment.public_id])
+    with transaction():
+        return services.issue(cast.cohort, chosen, client_uuid=uuid, at=at, by=cast.administrator)
+
+
+@pytest.fixture
+def issued(app, bare_app, ruled, complete, keys, at) -> Certificate:
+    """Li Siyuan's certificate, made and good."""
+    complete(ruled.enrolment)
+    issue_to(ruled, ruled.enrolment, at)
+    Worker(bare_app).drain()
+    db.session.expire_all()
+    return db.session.scalars(select(Certificate)).one()

@@ -121,3 +121,40 @@ def test_a_masked_name_gives_little_away(name, shown):
 def test_an_illegal_move_is_refused(state, act):
     with pytest.raises(RuleBroken):
         rules.move(state, act)
+
+
+LEAVES = st.builds(
+    lambda fact, need: {"fact": fact, "at_least": need},
+    st.sampled_from(rules.FACTS),
+    st.one_of(st.just(rules.ALL), st.integers(1, 6)),
+)
+EXPRESSIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(
+        lambda how, parts: {how: parts},
+        st.sampled_from(("all", "any")),
+        st.lists(inner, min_size=1, max_size=3),
+    ),
+    max_leaves=5,
+)
+FOUND = st.fixed_dictionaries(
+    {fact: st.builds(rules.FactValue, st.integers(0, 6), st.integers(0, 6)) for fact in rules.FACTS}
+)
+
+
+@given(EXPRESSIONS, FOUND, st.integers(0, 5))
+def test_what_is_asked_anew_never_takes_a_certificate_away(expression, found, more):
+    trace = rules.evaluate(expression, found)
+    if trace.met:
+        grown = {fact: rules.FactValue(value.have, (value.of or 0) + more) for fact, value in found.items()}
+        assert rules.still_holds(expression, trace, grown)
+
+
+@given(EXPRESSIONS, FOUND)
+def test_who_has_nothing_left_holds_nothing_unless_all_is_waived(expression, found):
+    trace = rules.evaluate(expression, found)
+    nothing = {fact: rules.FactValue(0, (value.of or 0) + 1) for fact, value in found.items()}
+    asked = [clause for clause in trace.clauses if clause.need > 0]
+    if trace.met and len(asked) == len(trace.clauses):
+        assert not rules.still_holds(expression, trace, nothing)
+    assert rules.evaluate(expression, nothing, rules.FACTS).met

@@ -1,49 +1,24 @@
 """Receipts of what was handed in, and the key that signs them."""
 
-import contextlib
 import logging
-import os
-import secrets
 from datetime import datetime
-from pathlib import Path
 
 from lms.assessments import queries, rules
 from lms.assessments.models import Sitting, SittingReceipt
 from lms.assessments.rules import receipts as rule
 from lms.core.db import db
-from lms.core.digests import ed25519_public_key, new_ed25519_key, public_pem, read_ed25519_key
+from lms.core.digests import ed25519_public_key, public_pem
 from lms.core.site import settings
+from lms.core.sitekeys import site_key
 
 log = logging.getLogger("lms.assessments")
 
 KEY = "receipts.key"
-_opened: dict[tuple[Path, str], bytes] = {}
 
 
 def signing_key() -> bytes:
-    """The site's key for receipts (32 bytes), in the data folder; made at first need, never overwritten."""
-    site = settings()
-    path, passphrase = site.data_dir / KEY, site.keys_passphrase
-    if (path, passphrase) not in _opened:
-        if not path.exists():
-            _make(path, passphrase)
-        _opened[path, passphrase] = read_ed25519_key(path.read_bytes(), passphrase)
-    return _opened[path, passphrase]
-
-
-def _make(path: Path, passphrase: str) -> None:
-    """Complete or not at all, and one only, however many processes need it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(new_ed25519_key(passphrase))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        with contextlib.suppress(FileExistsError):  # another process was faster
-            os.link(draft, path)
-    finally:
-        draft.unlink()
+    """The site's key for receipts (32 bytes)."""
+    return site_key(KEY)
 
 
 def public_key() -> bytes:

@@ -12,8 +12,19 @@ from lms import policy
 from lms.accounts.models import Person
 from lms.assessments import queries as assessments
 from lms.certificates import rules
-from lms.certificates.models import Certificate, CohortRule, IssueBatch, IssueItem, RuleVersion, Standing
+from lms.certificates.models import (
+    Certificate,
+    CohortRule,
+    IssueBatch,
+    IssueItem,
+    LogEntry,
+    RuleVersion,
+    Standing,
+    Waiver,
+)
+from lms.certificates.queries.log import history
 from lms.certificates.rules import FactValue, Trace
+from lms.core import approvals, pdf
 from lms.core.db import db
 from lms.core.errors import NotFound
 from lms.core.figures import Figure, by_state
@@ -23,7 +34,7 @@ from lms.courses import queries as courses
 from lms.logbooks import queries as logbooks
 from lms.policy import Actor, Permission, Role
 from lms.programmes import queries as programmes
-from lms.programmes.models import Cohort, Enrolment
+from lms.programmes.models import Cohort, Enrolment, Programme
 
 Facts = Mapping[str, FactValue]
 
@@ -64,6 +75,23 @@ def _facts(lectures: tuple[int, int], tests: tuple[int, int], entries: int) -> F
     }
 
 
+def waived(enrolment_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """Enrolment → facts that two people waived for it."""
+    found: dict[int, set[str]] = {}
+    for number, fact in db.session.execute(
+        select(Waiver.enrolment_id, Waiver.fact).where(Waiver.enrolment_id.in_(list(enrolment_ids)))
+    ):
+        found.setdefault(number, set()).add(fact)
+    return {number: frozenset(names) for number, names in found.items()}
+
+
+def waivers(enrolment_id: int) -> Sequence[Waiver]:
+    """What was waived for a trainee."""
+    return db.session.scalars(
+        select(Waiver).where(Waiver.enrolment_id == enrolment_id).order_by(Waiver.id)
+    ).all()
+
+
 def cohort_rule(cohort_id: int) -> CohortRule | None:
     """The rule a cohort is pinned to, with its text."""
     return db.session.scalar(
@@ -89,7 +117,11 @@ def standing(enrolment: Enrolment) -> Trace | None:
     pinned = cohort_rule(enrolment.cohort_id)
     if pinned is None:
         return None
-    return rules.evaluate(pinned.rule.expression, facts_of(enrolment))
+    return rules.evaluate(
+        pinned.rule.expression,
+        facts_of(enrolment),
+        waived([enrolment.id]).get(enrolment.id, frozenset()),
+    )
 
 
 def requirements(trace: Trace) -> tuple[Requirement, ...]:
@@ -111,7 +143,7 @@ def requirements(trace: Trace) -> tuple[Requirement, ...]:
 def _current(person_or_enrolment: Any) -> Certificate | None:
     return db.session.scalar(
         select(Certificate)
-        .where(person_or_enrolment, Certificate.state.in_(("good", "reserved")))
+        .where(person_or_enrolment, Certificate.state.in_(("good", "suspended", "reserved")))
         .order_by(Certificate.id.desc())
         .limit(1)
     )
@@ -186,7 +218,7 @@ def way(enrolment_public_id: str, by: Actor) -> Way:
 
 # The cohort's matrix
 
-FILTERS = ("ready", "open", "making", "issued")
+FILTERS = ("ready", "open", "making", "issued", "suspended")
 
 
 @dataclass(frozen=True)
@@ -199,9 +231,9 @@ class MatrixRow:
 
     @property
     def state(self) -> str:
-        """``issued``, ``making``, ``ready`` or ``open``."""
+        """``issued``, ``suspended``, ``making``, ``ready`` or ``open``."""
         if self.certificate is not None:
-            return "issued" if self.certificate.state == "good" else "making"
+            return {"good": "issued", "suspended": "suspended"}.get(self.certificate.state, "making")
         return "ready" if self.trace is not None and self.trace.met else "open"
 
     @property
@@ -229,9 +261,10 @@ def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int)
     is_met = exists().where(Standing.enrolment_id == Enrolment.id, Standing.met.is_(True))
     conditions = {
         "issued": _certificate_in("good"),
+        "suspended": _certificate_in("suspended"),
         "making": _certificate_in("reserved"),
-        "ready": and_(is_met, ~_certificate_in("good", "reserved")),
-        "open": and_(~is_met, ~_certificate_in("good", "reserved")),
+        "ready": and_(is_met, ~_certificate_in("good", "suspended", "reserved")),
+        "open": and_(~is_met, ~_certificate_in("good", "suspended", "reserved")),
     }
     mine = Enrolment.cohort_id == cohort.id
     counts_row = db.session.execute(
@@ -267,9 +300,12 @@ def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int)
     certificates = {
         row.enrolment_id: row
         for row in db.session.scalars(
-            select(Certificate).where(
-                Certificate.enrolment_id.in_(numbers), Certificate.state.in_(("good", "reserved"))
+            select(Certificate)
+            .where(
+                Certificate.enrolment_id.in_(numbers),
+                Certificate.state.in_(("good", "suspended", "reserved")),
             )
+            .order_by(Certificate.edition.desc())  # the one that counts wins over the one being made
         )
     }
     return Matrix(
@@ -287,7 +323,11 @@ def ready_ids(cohort_id: int) -> Sequence[str]:
     return db.session.scalars(
         select(Enrolment.public_id)
         .join(Standing, Standing.enrolment_id == Enrolment.id)
-        .where(Enrolment.cohort_id == cohort_id, Standing.met.is_(True), ~_certificate_in("good", "reserved"))
+        .where(
+            Enrolment.cohort_id == cohort_id,
+            Standing.met.is_(True),
+            ~_certificate_in("good", "suspended", "reserved"),
+        )
         .order_by(Enrolment.id)
     ).all()
 
@@ -329,6 +369,61 @@ def batch_of_uuid(client_uuid: str) -> IssueBatch | None:
     return db.session.scalar(select(IssueBatch).where(IssueBatch.client_uuid == client_uuid))
 
 
+def refusal(enrolment: Enrolment, trace: Trace) -> tuple[str, str] | None:
+    """Why no certificate could be made for a person now, as code and detail; their person is loaded."""
+    person = enrolment.person
+    if not trace.met:
+        return "open", ""
+    if not (person.name_zh or person.name_latin):
+        return "name_missing", ""
+    characters = pdf.missing_glyphs(f"{person.name_zh}{person.name_latin}{person.name_native}")
+    if characters:
+        return "name_glyphs", " ".join(characters)[:200]
+    return None
+
+
+def warnings(enrolments: Sequence[Enrolment]) -> dict[int, str]:
+    """Enrolment → why it could not be issued, said before anything is issued."""
+    names = {enrolment.id: refusal(enrolment, Trace(met=True, clauses=())) for enrolment in enrolments}
+    return {number: refusal_words(*found) for number, found in names.items() if found}
+
+
+def enrolment_to_issue(enrolment_id: int) -> Enrolment:
+    """An enrolment with all that a certificate says about it."""
+    return db.session.scalars(
+        select(Enrolment)
+        .options(
+            joinedload(Enrolment.person),
+            joinedload(Enrolment.home_hospital),
+            selectinload(Enrolment.placements),
+            joinedload(Enrolment.cohort).joinedload(Cohort.programme).joinedload(Programme.sponsor),
+        )
+        .where(Enrolment.id == enrolment_id)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def rule_of(certificate: Certificate) -> RuleVersion:
+    """The rule that a certificate was issued under."""
+    return db.session.get_one(RuleVersion, certificate.rule_id)
+
+
+def has_issued(cohort_id: int) -> bool:
+    """Whether anybody in the cohort has ever been given a number."""
+    return bool(db.session.scalar(select(exists().where(Certificate.cohort_id == cohort_id))))
+
+
+def standing_certificates(enrolment_ids: Collection[int]) -> Sequence[Certificate]:
+    """The good and suspended certificates of some enrolments, with the rules they were issued under."""
+    return db.session.scalars(
+        select(Certificate)
+        .options(joinedload(Certificate.rule))
+        .where(
+            Certificate.enrolment_id.in_(list(enrolment_ids)), Certificate.state.in_(("good", "suspended"))
+        )
+    ).all()
+
+
 # The register
 
 
@@ -356,6 +451,8 @@ class PublicCertificate:
     facts: Mapping[str, Any]
     closed_at: datetime | None
     superseded_by: str | None
+    history: Sequence[LogEntry]
+    pdf_sha256: str
 
 
 def public_certificate(text: str, *, key: str) -> PublicCertificate | None:
@@ -374,14 +471,80 @@ def public_certificate(text: str, *, key: str) -> PublicCertificate | None:
     if found.state == "superseded":
         follower = db.session.scalar(
             select(Certificate.serial).where(
-                Certificate.enrolment_id == found.enrolment_id,
-                Certificate.kind == found.kind,
-                Certificate.state == "good",
+                Certificate.supersedes == found.serial, Certificate.state != "reserved"
             )
         )
     return PublicCertificate(
-        found.serial, found.state, shown, is_full, found.facts, found.closed_at, follower
+        found.serial,
+        found.state,
+        shown,
+        is_full,
+        found.facts,
+        found.closed_at,
+        follower,
+        history(found.id),
+        found.pdf_sha256 or "",
     )
+
+
+def decisions(cohort: Cohort) -> Sequence[approvals.Approval]:
+    """Changes of rule and waivers of a cohort that wait for a second person."""
+    members = select(Enrolment.public_id).where(Enrolment.cohort_id == cohort.id)
+    waiting = db.session.scalars(
+        select(approvals.Approval)
+        .where(
+            approvals.Approval.kind.in_(("certificates.rule.change", "certificates.requirement.waive")),
+            approvals.Approval.state == approvals.OPEN,
+            approvals.Approval.scope == f"programme:{cohort.programme_id}",
+        )
+        .order_by(approvals.Approval.id)
+    ).all()
+    ids = set(db.session.scalars(members)) if any("enrolment" in one.payload for one in waiting) else set()
+    return [
+        one
+        for one in waiting
+        if one.payload.get("cohort") == cohort.public_id or one.payload.get("enrolment") in ids
+    ]
+
+
+def decision_words(approval: approvals.Approval) -> str:
+    """What is proposed, in one sentence."""
+    if "to" in approval.payload:
+        return _("Change the certificate rule to: %(rule)s", rule=expression_words(approval.payload["to"]))
+    person = db.session.scalars(
+        select(Person)
+        .join(Enrolment, Enrolment.person_id == Person.id)
+        .where(Enrolment.public_id == approval.payload["enrolment"])
+    ).one()
+    return _("Waive “%(fact)s” for %(name)s", fact=rules.title(approval.payload["fact"]), name=person.name)
+
+
+def expression_words(expression: Mapping[str, Any]) -> str:
+    """A rule in words."""
+    if "fact" not in expression:
+        return _("; ").join(expression_words(part) for part in next(iter(expression.values())))
+    title = rules.title(expression["fact"])
+    if expression["at_least"] == rules.ALL:
+        return _("%(fact)s: all", fact=title)
+    return _("%(fact)s: at least %(number)s", fact=title, number=expression["at_least"])
+
+
+def files_of_batch(batch: IssueBatch) -> Sequence[Certificate]:
+    """The certificates of a batch that count now."""
+    return [item.certificate for item in batch.items if item.certificate and item.certificate.state == "good"]
+
+
+def register_counts() -> dict[str, int]:
+    """State → how many certificates; and ``given_up``, those whose file could not be made."""
+    rows = db.session.execute(select(Certificate.state, func.count()).group_by(Certificate.state))
+    counts = {row[0]: int(row[1]) for row in rows}
+    counts["given_up"] = (
+        db.session.scalar(
+            select(func.count()).where(Certificate.state == "reserved", Certificate.gave_up_at.is_not(None))
+        )
+        or 0
+    )
+    return counts
 
 
 def issued() -> Sequence[Certificate]:

@@ -1,0 +1,48 @@
+"""Acts on rules, standings, the register and its public log."""
+
+from lms.certificates.services.issuing import (
+    ISSUE,
+    finish,
+    give_up,
+    issue,
+    replace,
+    retry,
+)
+from lms.certificates.services.log import append, sign_daily_head, sign_head
+from lms.certificates.services.register import lift, revoke, suspend
+from lms.certificates.services.rulebook import (
+    CHANGE,
+    WAIVE,
+    decide,
+    pin_rule,
+    propose_waiver,
+    publish_rule,
+    set_rule,
+)
+from lms.certificates.services.standing import RESTAND, fact_changed, forget_standing, restand
+
+__all__ = [
+    "CHANGE",
+    "ISSUE",
+    "RESTAND",
+    "WAIVE",
+    "append",
+    "decide",
+    "fact_changed",
+    "finish",
+    "forget_standing",
+    "give_up",
+    "issue",
+    "lift",
+    "pin_rule",
+    "propose_waiver",
+    "publish_rule",
+    "replace",
+    "restand",
+    "retry",
+    "revoke",
+    "set_rule",
+    "sign_daily_head",
+    "sign_head",
+    "suspend",
+]

@@ -1,0 +1,275 @@
+"""Issuing: numbers are reserved at once, the worker makes the files."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lms import policy
+from lms.accounts.models import Person
+from lms.certificates import queries, rules
+from lms.certificates.face import CertificateFace
+from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion, SerialCounter
+from lms.certificates.services import log, register, standing
+from lms.core import audit, clock, ids, jobs, site
+from lms.core.db import db
+from lms.core.digests import digest_of
+from lms.core.errors import RuleBroken
+from lms.core.i18n import _
+from lms.policy import Actor, Permission
+from lms.programmes.models import Cohort, Enrolment
+
+UNIT_NAMES = {
+    "NICU": ("新生儿重症监护室", "Neonatal Intensive Care Unit"),
+    "PICU": ("儿童重症监护室", "Pediatric Intensive Care Unit"),
+    "other": ("其他科室", "another unit"),
+}
+
+ISSUE = "certificates.issue"
+
+
+def issue(
+    cohort: Cohort, enrolments: Sequence[Enrolment], *, client_uuid: str, at: datetime, by: Actor
+) -> IssueBatch:
+    """Reserve a certificate for each person who may have one and let the worker make the files.
+
+    The same ``client_uuid`` twice is one batch; a person who has a certificate gets no second one, whoever presses.
+    ``enrolments`` come from ``queries.chosen``.
+    """
+    policy.require(by, Permission.CERTIFICATE_ISSUE, cohort)
+    again = queries.batch_of_uuid(client_uuid)
+    if again is not None:
+        return again
+    if not enrolments:
+        raise RuleBroken("nobody_chosen", _("Choose at least one trainee."))
+    pinned = queries.cohort_rule(cohort.id)
+    if pinned is None:
+        raise RuleBroken("no_rule", _("This cohort has no certificate rule yet."))
+    batch = IssueBatch(
+        cohort_id=cohort.id, client_uuid=client_uuid, requested_by=by.account_id, requested_at=at
+    )
+    db.session.add(batch)
+    db.session.flush()
+    _lock_people([enrolment.person_id for enrolment in enrolments])
+    everyone = queries.facts(cohort.id) if len(enrolments) > 5 else {}
+    waived = queries.waived([enrolment.id for enrolment in enrolments])
+    for enrolment in enrolments:
+        values = everyone.get(enrolment.id) or queries.facts_of(enrolment)
+        trace = rules.evaluate(pinned.rule.expression, values, waived.get(enrolment.id, frozenset()))
+        item = IssueItem(batch_id=batch.id, enrolment_id=enrolment.id)
+        refusal = queries.refusal(enrolment, trace)
+        if refusal is None:
+            item.certificate_id = _reserve(enrolment, cohort, trace, rule=pinned.rule, at=at, by=by).id
+        else:
+            item.refusal, item.detail = refusal
+        db.session.add(item)
+    db.session.flush()
+    return batch
+
+
+def _reserve(
+    enrolment: Enrolment,
+    cohort: Cohort,
+    trace: rules.Trace,
+    *,
+    rule: RuleVersion,
+    at: datetime,
+    by: Actor,
+    instead_of: Certificate | None = None,
+    cause: str = "",
+) -> Certificate:
+    """Take the next serial and freeze the facts; the one that is being made or counts already is given back instead.
+
+    ``instead_of``: the certificate that the new one replaces. The person is locked by the caller.
+    """
+    programme, today = cohort.programme, clock.today(at)
+    editions = db.session.scalars(
+        select(Certificate)
+        .where(
+            Certificate.person_id == enrolment.person_id,
+            Certificate.programme_id == programme.id,
+            Certificate.kind == "completion",
+        )
+        .order_by(Certificate.edition)
+    ).all()
+    for earlier in editions:
+        if earlier.state == "reserved" or (earlier.state in {"good", "suspended"} and instead_of is None):
+            return earlier
+    serial = rules.serial(programme.code, today.year, _next_number(programme.id, today.year))
+    key = ids.public_id()
+    face = _face(enrolment, cohort, serial=serial, verify_key=key, issued_on=today)
+    row = Certificate(
+        serial=serial,
+        programme_id=programme.id,
+        cohort_id=cohort.id,
+        enrolment_id=enrolment.id,
+        person_id=enrolment.person_id,
+        edition=len(editions) + 1,
+        supersedes=instead_of.serial if instead_of else None,
+        cause=cause,
+        facts=face.facts(),
+        facts_sha256=digest_of(face.facts()),
+        trace=trace.document(),
+        rule_id=rule.id,
+        verify_key=key,
+        reserved_at=at,
+        requested_by=by.account_id,
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.record(
+        "certificates.certificate.reserve",
+        scope=f"programme:{programme.id}",
+        at=at,
+        account_id=by.account_id,
+        subject=f"certificate:{serial}",
+        facts=row.facts_sha256,
+    )
+    jobs.enqueue(ISSUE, row.id)
+    return row
+
+
+def _lock_people(person_ids: Sequence[int]) -> None:
+    """One reservation at a time for each person, taken in one order, so that two presses wait and never meet."""
+    db.session.execute(
+        select(Person.id).where(Person.id.in_(person_ids)).order_by(Person.id).with_for_update()
+    ).all()
+
+
+def replace(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -> Certificate:
+    """Issue a new one in place of this one: with the name and facts of today, a new number and the reason.
+
+    The old one counts until the file of the new one is made; then it is superseded in the same moment. Twice is once.
+    Raises RuleBroken with the code ``certificate_state``, ``reason_missing``, or that of a refusal at issue.
+    """
+    policy.require(by, Permission.CERTIFICATE_REVOKE, certificate, see=Permission.CERTIFICATE_READ)
+    why = register.said(reason)
+    _lock_people([certificate.person_id])
+    held = register.locked(certificate.id)
+    rules.move(held.state, "supersede")
+    enrolment = queries.enrolment_to_issue(held.enrolment_id)
+    cohort = enrolment.cohort
+    pinned = queries.cohort_rule(cohort.id)
+    assert pinned is not None
+    waived = queries.waived([enrolment.id]).get(enrolment.id, frozenset())
+    facts = queries.facts_of(enrolment)
+    trace = rules.evaluate(pinned.rule.expression, facts, waived)
+    rule = pinned.rule
+    if not trace.met:
+        earlier = queries.rule_of(held)
+        if rules.still_holds(earlier.expression, rules.Trace.of_document(held.trace), facts, waived):
+            trace, rule = rules.Trace.of_document(held.trace), earlier
+    refusal = queries.refusal(enrolment, trace)
+    if refusal is not None:
+        raise RuleBroken(refusal[0], queries.refusal_words(*refusal))
+    return _reserve(enrolment, cohort, trace, rule=rule, at=at, by=by, instead_of=held, cause=why)
+
+
+def _next_number(programme_id: int, year: int) -> int:
+    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    number = db.session.scalar(
+        insert(SerialCounter)
+        .values(programme_id=programme_id, year=year, last=1)
+        .on_conflict_do_update(index_elements=["programme_id", "year"], set_={"last": SerialCounter.last + 1})
+        .returning(SerialCounter.last)
+    )
+    assert number is not None
+    return int(number)
+
+
+def _face(
+    enrolment: Enrolment, cohort: Cohort, *, serial: str, verify_key: str, issued_on: date
+) -> CertificateFace:
+    person, programme, home = enrolment.person, cohort.programme, enrolment.home_hospital
+    return CertificateFace(
+        serial=serial,
+        name_zh=person.name_zh,
+        name_latin=person.name_latin,
+        name_native=person.name_native,
+        native_lang=person.native_lang,
+        hospital_zh=home.name_zh if home else programme.sponsor.name_zh,
+        hospital_en=home.name_en if home else programme.sponsor.name_en,
+        programme_zh=programme.title_zh,
+        programme_en=programme.title_en,
+        cohort_zh=cohort.name_zh,
+        cohort_en=cohort.name_en,
+        sponsor_zh=programme.sponsor.name_zh,
+        sponsor_en=programme.sponsor.name_en,
+        from_on=cohort.start_on,
+        to_on=max(cohort.start_on, min(cohort.end_on, issued_on)),
+        weeks=cohort.weeks,
+        units=_units(enrolment, on=issued_on),
+        hours=cohort.hours,
+        director_name=programme.director_name,
+        issued_on=issued_on,
+        verify_url=rules.verify_url(site.settings().base_url, serial, verify_key),
+        demo=programme.is_sample,
+    )
+
+
+def _units(enrolment: Enrolment, *, on: date) -> tuple[tuple[str, str], ...]:
+    """Where the trainee has been placed by that day, each unit once, in order."""
+    return tuple(dict.fromkeys(UNIT_NAMES[row.unit] for row in enrolment.placements if row.from_on <= on))
+
+
+def retry(certificate: Certificate, *, at: datetime, by: Actor) -> None:
+    """Try a certificate again whose making was given up."""
+    policy.require(by, Permission.CERTIFICATE_ISSUE, certificate)
+    if certificate.gave_up_at is None:
+        return
+    certificate.gave_up_at = certificate.retry_at = certificate.failure = None
+    certificate.attempts = 0
+    audit.record(
+        "certificates.certificate.retry",
+        scope=f"programme:{certificate.programme_id}",
+        at=at,
+        account_id=by.account_id,
+        subject=f"certificate:{certificate.serial}",
+    )
+    jobs.enqueue(ISSUE, certificate.id)
+
+
+def finish(certificate_id: int, *, pdf_key: str, pdf_sha256: str, size_bytes: int, at: datetime) -> None:
+    """Note the signed file in the register: from now on the certificate is good. The caller holds the lease."""
+    row = register.locked(certificate_id)
+    state = rules.move(row.state, "finish")
+    before = _superseded_by(row, at=at)
+    row.state = state
+    row.pdf_key, row.pdf_sha256, row.pdf_bytes, row.finished_at = pdf_key, pdf_sha256, size_bytes, at
+    db.session.flush()
+    log.append(row, "issue", at=at, account_id=row.requested_by, reason=row.cause)
+    audit.record(
+        "certificates.certificate.issue",
+        scope=f"programme:{row.programme_id}",
+        at=at,
+        account_id=row.requested_by,
+        subject=f"certificate:{row.serial}",
+        pdf=pdf_sha256,
+    )
+    db.session.flush()
+    if before is not None and before.state == "revoked":
+        register.act(row, "revoke", reason=before.reason, at=at, account_id=row.requested_by)
+    else:
+        standing.weigh_now(row, at=at)
+
+
+def _superseded_by(row: Certificate, *, at: datetime) -> Certificate | None:
+    """The certificate that ``row`` replaces, closed: never do two count, not even for a moment."""
+    if row.supersedes is None:
+        return None
+    before = db.session.scalars(select(Certificate).where(Certificate.serial == row.supersedes)).one()
+    before = register.locked(before.id)
+    if before.state in {"good", "suspended"}:
+        register.act(before, "supersede", reason=row.cause, at=at, account_id=row.requested_by)
+    return before
+
+
+def give_up(certificate_id: int, why: str, *, at: datetime) -> None:
+    """No further attempt until somebody asks for one; the reason is kept for the page."""
+    db.session.execute(
+        update(Certificate)
+        .where(Certificate.id == certificate_id, Certificate.state == "reserved")
+        .values(gave_up_at=at, failure=why[:400])
+    )

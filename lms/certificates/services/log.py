@@ -1,0 +1,86 @@
+"""The public log of the register: every act on a certificate is a leaf, and signed heads pin them all down."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lms.certificates import queries, rules
+from lms.certificates.models import Certificate, LogEntry, LogHead, LogState
+from lms.core import clock, merkle
+from lms.core.db import db
+from lms.core.digests import canonical_json, ed25519_public_key, sign_ed25519
+from lms.core.sitekeys import site_key
+
+KEY = "log.key"
+
+
+def append(
+    certificate: Certificate, act: str, *, at: datetime, account_id: int | None, reason: str = ""
+) -> LogEntry:
+    """Add an act to the history of a certificate and to the log, in the caller's transaction."""
+    state = _locked()
+    document = rules.leaf_document(
+        serial=certificate.serial,
+        act=act,
+        at=at.isoformat(),
+        facts_sha256=certificate.facts_sha256,
+        pdf_sha256=certificate.pdf_sha256 or "",
+        salt=secrets.token_hex(16),
+    )
+    leaf = merkle.leaf_hash(canonical_json(document))
+    entry = LogEntry(
+        n=state.size,
+        certificate_id=certificate.id,
+        act=act,
+        at=at,
+        account_id=account_id,
+        reason=reason[:300],
+        document=document,
+        leaf=leaf.hex(),
+    )
+    grown = merkle.Frontier(state.size, tuple(bytes.fromhex(peak) for peak in state.peaks)).plus(leaf)
+    state.size, state.peaks = grown.size, [peak.hex() for peak in grown.peaks]
+    db.session.add(entry)
+    db.session.flush()
+    return entry
+
+
+def _locked() -> LogState:
+    """The state of the log, locked: leaves are added one after the other, whatever the number of workers."""
+    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    db.session.execute(insert(LogState).values(id=1, size=0, peaks=[]).on_conflict_do_nothing())
+    query = select(LogState).where(LogState.id == 1).with_for_update()
+    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def sign_head(*, at: datetime) -> LogHead | None:
+    """Sign the log as it stands; None while it is empty."""
+    state = _locked()
+    if not state.size:
+        return None
+    root = merkle.Frontier(state.size, tuple(bytes.fromhex(peak) for peak in state.peaks)).root.hex()
+    key = site_key(KEY)
+    message = canonical_json(rules.head_document(size=state.size, root=root, at=at.isoformat()))
+    head = LogHead(
+        size=state.size,
+        root=root,
+        at=at,
+        signature=sign_ed25519(message, private_key=key).hex(),
+        public_key=ed25519_public_key(key).hex(),
+    )
+    db.session.add(head)
+    db.session.flush()
+    return head
+
+
+def sign_daily_head(at: datetime) -> None:
+    """Once a day, whoever asks: a head, if the log has any leaf. What was issued before there was a log joins it first."""
+    last = queries.log_head()
+    if last is not None and clock.today(last.at) >= clock.today(at):
+        return
+    for row in queries.unlogged():
+        append(row, "issue", at=at, account_id=None)
+    sign_head(at=at)

@@ -1,0 +1,102 @@
+"""How trainees stand against their cohort's rule, and whether a certificate still stands on its facts."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lms.certificates import queries, rules
+from lms.certificates.models import Certificate, CohortRule, Standing
+from lms.certificates.services import register
+from lms.core import jobs
+from lms.core.db import db
+from lms.core.i18n import _
+from lms.core.ports import FactChanged
+from lms.programmes.models import Enrolment
+
+RESTAND = "certificates.restand"
+
+
+def fact_changed(change: FactChanged) -> None:
+    """A counted fact changed: make the one standing anew at once, or mark the whole cohort's as stale."""
+    if change.enrolment_id is not None:
+        enrolment = db.session.get_one(Enrolment, change.enrolment_id)
+        pinned = queries.cohort_rule(enrolment.cohort_id)
+        if pinned is not None:
+            restand(pinned, at=change.at, only=enrolment)
+        return
+    pinned = queries.cohort_rule(change.cohort_id) if change.cohort_id else None
+    if pinned is not None:
+        pinned.is_stale = True
+        pinned.attempts = 0
+        db.session.flush()
+        jobs.enqueue(RESTAND, pinned.id)
+
+
+def restand(pinned: CohortRule, *, at: datetime, only: Enrolment | None = None) -> int:
+    """Evaluate the rule for a cohort (or one trainee) and keep the outcome; returns for how many."""
+    db.session.flush()
+    found = queries.facts(pinned.cohort_id) if only is None else {only.id: queries.facts_of(only)}
+    waived = queries.waived(found)
+    rows = []
+    for number, values in found.items():
+        trace = rules.evaluate(pinned.rule.expression, values, waived.get(number, frozenset()))
+        rows.append(
+            {
+                "enrolment_id": number,
+                "cohort_id": pinned.cohort_id,
+                "met": trace.met,
+                "trace": trace.document(),
+                "evaluated_at": at,
+            }
+        )
+    if not rows:
+        return 0
+    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(Standing)
+    statement = statement.on_conflict_do_update(
+        index_elements=[Standing.enrolment_id],
+        set_={
+            name: getattr(statement.excluded, name) for name in ("cohort_id", "met", "trace", "evaluated_at")
+        },
+    )
+    db.session.execute(statement, rows)
+    for row in rows:
+        held = db.session.identity_map.get(db.session.identity_key(Standing, row["enrolment_id"]))
+        if held is not None:
+            db.session.expire(held)
+    for certificate in queries.standing_certificates(list(found)):
+        weigh(
+            certificate,
+            found[certificate.enrolment_id],
+            waived.get(certificate.enrolment_id, frozenset()),
+            at=at,
+        )
+    return len(rows)
+
+
+def weigh(certificate: Certificate, facts: queries.Facts, waived: frozenset[str], *, at: datetime) -> None:
+    """Suspend a certificate whose facts are gone; lift one that was suspended for that and has them again."""
+    holds = rules.still_holds(
+        certificate.rule.expression, rules.Trace.of_document(certificate.trace), facts, waived
+    )
+    if certificate.state == "good" and not holds:
+        register.suspend_for_facts(certificate, at=at)
+    elif certificate.state == "suspended" and certificate.suspended_for == "facts" and holds:
+        register.lift_now(certificate, reason=_("The requirement is met again."), at=at, account_id=None)
+
+
+def forget_standing(enrolment: Enrolment) -> None:
+    """Drop the cached standing of a trainee who has left."""
+    db.session.execute(delete(Standing).where(Standing.enrolment_id == enrolment.id))
+
+
+def weigh_now(certificate: Certificate, *, at: datetime) -> None:
+    """A fact may have gone while the file was being made; the cached standing says when to look closely."""
+    cached = db.session.get(Standing, certificate.enrolment_id)
+    if cached is not None and not cached.met:
+        held = queries.standing_certificates([certificate.enrolment_id])
+        for one in held:
+            facts = queries.facts_of(db.session.get_one(Enrolment, one.enrolment_id))
+            weigh(one, facts, queries.waived([one.enrolment_id]).get(one.enrolment_id, frozenset()), at=at)

@@ -1,0 +1,37 @@
+"""Ed25519 keys of the site itself: each a file in the data folder, encrypted, made at first need, never overwritten."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from lms.core.digests import new_ed25519_key, read_ed25519_key
+from lms.core.site import settings
+
+_opened: dict[tuple[Path, str], bytes] = {}
+
+
+def site_key(name: str) -> bytes:
+    """The private key (32 bytes) in the file ``name`` of the data folder."""
+    site = settings()
+    path, passphrase = site.data_dir / name, site.keys_passphrase
+    if (path, passphrase) not in _opened:
+        if not path.exists():
+            _make(path, passphrase)
+        _opened[path, passphrase] = read_ed25519_key(path.read_bytes(), passphrase)
+    return _opened[path, passphrase]
+
+
+def _make(path: Path, passphrase: str) -> None:
+    """Complete or not at all, and one only, however many processes need it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(new_ed25519_key(passphrase))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            os.link(draft, path)
+    finally:
+        draft.unlink()
