@@ -157,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
     check = _add(commands, "verify", _verify, "check a certificate's PDF offline")
     check.add_argument("file", type=Path)
     check.add_argument("--root", type=Path, required=True, help="the root certificate that you trust")
+    check.add_argument(
+        "--crl", type=Path, action="append", default=[], help="a list of withdrawn certificates"
+    )
+    check.add_argument("--time-root", type=Path, action="append", default=[], help="of a foreign time stamp")
 
     certificates = commands.add_parser("certificates", help="certificates").add_subparsers(
         metavar="ACT", required=True
@@ -164,6 +168,26 @@ def _parser() -> argparse.ArgumentParser:
     export = _add(certificates, "export", _certificates_export, "write the issued PDFs and root.crt")
     export.add_argument("--data", type=Path, help="data folder of a demonstration site")
     export.add_argument("--to", type=Path, required=True)
+
+    keys = certificates.add_parser("keys", help="the signing authority").add_subparsers(
+        metavar="ACT", required=True
+    )
+    for name, words in (
+        ("init", "make root, issuing authority and signer of a site that has none"),
+        ("rotate", "make the next signer and renew the lists (needs issuing.key)"),
+        ("revoke", "withdraw a signer, say what must be issued again (needs issuing.key)"),
+        ("status", "every certificate of the authority, and the lists"),
+    ):
+        act = _add(keys, name, _keys, words)
+        act.set_defaults(act=name)
+        act.add_argument("--data", type=Path, help="data folder of a demonstration site")
+        if name in {"init", "rotate"}:
+            act.add_argument("--kind", choices=("rsa-3072", "p-256"), default="rsa-3072")
+        if name == "revoke":
+            act.add_argument(
+                "--fingerprint", default="", help="SHA-256 or its beginning; else the present signer"
+            )
+            act.add_argument("--why", choices=("compromise", "superseded", "ended"), default="compromise")
 
     assessments = commands.add_parser("assessments", help="tests").add_subparsers(
         metavar="ACT", required=True
@@ -417,7 +441,11 @@ def _init(args: argparse.Namespace) -> int:
                 "LMS_ORGANISATION is missing: give the training hospital's name; it stands in the signing keys for 20 years"
             )
         signing.create_authority(
-            settings.keys_dir, organisation=settings.organisation, at=at, passphrase=settings.keys_passphrase
+            settings.keys_dir,
+            organisation=settings.organisation,
+            at=at,
+            passphrase=settings.keys_passphrase,
+            address=settings.base_url,
         )
         print(
             f"Signing keys are in {settings.keys_dir}: move root.key and issuing.key off this machine, publish root.crt."
@@ -502,7 +530,7 @@ def _audit_seal(_args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from lms.certificates import cli
 
-    return cli.verify(args.file, root=args.root)
+    return cli.verify(args.file, root=args.root, crls=args.crl, time_roots=args.time_root)
 
 
 def _certificates_export(args: argparse.Namespace) -> int:
@@ -512,6 +540,21 @@ def _certificates_export(args: argparse.Namespace) -> int:
     settings = _settings(args.data)
     with create_app(settings).app_context():
         return cli.export(args.to, settings=settings)
+
+
+def _keys(args: argparse.Namespace) -> int:
+    from lms.app import create_app
+    from lms.certificates import cli
+
+    settings = _settings(args.data)
+    if args.act == "init":
+        return cli.make_keys(settings=settings, kind=args.kind)
+    if args.act == "status":
+        return cli.keys_status(settings=settings)
+    with create_app(settings).app_context():
+        if args.act == "revoke":
+            return cli.revoke_key(args.fingerprint, settings=settings, why=args.why)
+        return cli.rotate_keys(settings=settings, kind=args.kind)
 
 
 def _assessments_statistics(args: argparse.Namespace) -> int:

@@ -139,6 +139,8 @@ class CertificateFile(Base):
     pdf_key: Mapped[str] = mapped_column(String(160))
     pdf_bytes: Mapped[int]
     level: Mapped[str] = mapped_column(String(5))
+    signer_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Fingerprint of the signing certificate; None for files from before it was kept."""
     at: Mapped[datetime]
 
 

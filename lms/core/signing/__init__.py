@@ -4,6 +4,7 @@ import logging
 
 from lms.core.signing.authority import (
     CREDENTIALS,
+    CREDENTIALS_PUBLIC,
     ISSUING,
     ISSUING_CRL,
     ISSUING_KEY,
@@ -62,6 +63,7 @@ __all__ = [
     "B_LTA",
     "B_T",
     "CREDENTIALS",
+    "CREDENTIALS_PUBLIC",
     "ISSUING",
     "ISSUING_CRL",
     "ISSUING_KEY",

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lms.core.digests import new_ed25519_key
+from lms.core.digests import ed25519_public_key, new_ed25519_key, public_pem, read_ed25519_key
 
 ROOT = "root.crt"
 ISSUING = "issuing.crt"
@@ -36,6 +36,7 @@ PUBLIC = (ROOT, ISSUING, ROOT_CRL, ISSUING_CRL)
 SIGNER = "signer.p12"
 STAMPER = "timestamps.p12"
 CREDENTIALS = "credentials.key"
+CREDENTIALS_PUBLIC = "credentials.pub"
 ROOT_KEY = "root.key"
 ISSUING_KEY = "issuing.key"
 RETIRED = "retired"
@@ -200,7 +201,10 @@ def rotate(folder: Path, *, at: datetime, passphrase: str, address: str = "", ki
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]),
         )
     if not (folder / CREDENTIALS).exists():
-        write(folder / CREDENTIALS, new_ed25519_key(passphrase), mode=0o600)
+        pem = new_ed25519_key(passphrase)
+        public = public_pem(ed25519_public_key(read_ed25519_key(pem, passphrase)))
+        write(folder / CREDENTIALS_PUBLIC, public, mode=0o644)
+        write(folder / CREDENTIALS, pem, mode=0o600)
     renew_lists(folder, at=at, passphrase=passphrase)
 
 

@@ -41,6 +41,7 @@ from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationChec
 from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
+from lms.core import clock
 from lms.core.signing.authority import load_certificate, load_crl
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -197,7 +198,7 @@ async def _long_term(
             key_usage_settings=_PURPOSES,
         )
     )
-    moment = today or datetime.now(UTC)
+    moment = today or clock.now()
     timing = ValidationTimingInfo(
         validation_time=moment, best_signature_time=moment, point_in_time_validation=today is not None
     )

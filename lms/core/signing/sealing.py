@@ -322,14 +322,11 @@ def extend_pdf(pdf: bytes, *, sealing: Sealing, at: datetime) -> bytes:
     """
     try:
         reader = PdfFileReader(BytesIO(pdf))
-        signature = reader.embedded_regular_signatures[0]
+        signature, stamps = reader.embedded_regular_signatures[0], reader.embedded_timestamp_signatures
+        # What an earlier stamp covers it has proved; the signer may have expired since.
+        last = stamps[-1] if stamps else signature
         evidence = BytesIO()
-        add_validation_info(signature, sealing.context(at), output=evidence)
-        last = list(PdfFileReader(evidence).embedded_timestamp_signatures)
-        if last:
-            more = BytesIO()
-            add_validation_info(last[-1], sealing.context(at), output=more)
-            evidence = more
+        add_validation_info(last, sealing.context(at), output=evidence)
         out = BytesIO()
         PdfTimeStamper(sealing.timestamper, invis_settings=_OUTSIDE).timestamp_pdf(
             _Writer(evidence),

@@ -35,7 +35,7 @@ def guard(table: str) -> None:
     op.execute(f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()")
 
 
-def leased() -> list[sa.Column]:
+def leased() -> "list[sa.Column[object]]":
     return [
         sa.Column('lease_owner', sa.String(length=80), nullable=True),
         sa.Column('lease_until', sa.DateTime(timezone=True), nullable=True),
@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column('pdf_key', sa.String(length=160), nullable=False),
         sa.Column('pdf_bytes', sa.Integer(), nullable=False),
         sa.Column('level', sa.String(length=5), nullable=False),
+        sa.Column('signer_sha256', sa.String(length=64), nullable=True),
         sa.Column('at', sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("level IN ('B-B', 'B-T', 'B-LTA')", name=op.f('ck_certificate_file_level')),
         sa.ForeignKeyConstraint(['certificate_id'], ['certificate.id'], name=op.f('fk_certificate_file_certificate_id_certificate')),
