@@ -157,10 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     check = _add(commands, "verify", _verify, "check a certificate's PDF offline")
     check.add_argument("file", type=Path)
     check.add_argument("--root", type=Path, required=True, help="the root certificate that you trust")
-    check.add_argument(
-        "--crl", type=Path, action="append", default=[], help="a list of withdrawn certificates"
-    )
-    check.add_argument("--time-root", type=Path, action="append", default=[], help="of a foreign time stamp")
+    check.add_argument("--crl", type=Path, action="append", default=[], help="list of withdrawn certificates")
+    check.add_argument("--time-root", type=Path, action="append", default=[], help="of a foreign clock")
 
     certificates = commands.add_parser("certificates", help="certificates").add_subparsers(
         metavar="ACT", required=True
@@ -169,9 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--data", type=Path, help="data folder of a demonstration site")
     export.add_argument("--to", type=Path, required=True)
 
-    keys = certificates.add_parser("keys", help="the signing authority").add_subparsers(
-        metavar="ACT", required=True
-    )
+    keys = certificates.add_parser("keys", help="the authority").add_subparsers(metavar="ACT", required=True)
     for name, words in (
         ("init", "make root, issuing authority and signer of a site that has none"),
         ("rotate", "make the next signer and renew the lists (needs issuing.key)"),
