@@ -49,8 +49,12 @@ class Settings:
     secure_cookies: bool
     organisation: str
     """Name of the training hospital on signing certificates."""
-    metrics_token: str = ""
+    metrics_token: str
     """What Prometheus shows to read ``/metrics``; empty: that address does not exist."""
+    signature_level: str
+    """How far certificates are signed: ``B-B``, ``B-T`` (with a time stamp) or ``B-LTA`` (with all evidence, for decades)."""
+    timestamp_url: str
+    """A time-stamp authority (RFC 3161 over HTTP); empty: the site's own."""
 
     @property
     def is_production(self) -> bool:
@@ -83,6 +87,8 @@ NAMES = (
     "SECURE_COOKIES",
     "ORGANISATION",
     "METRICS_TOKEN",
+    "SIGNATURE_LEVEL",
+    "TIMESTAMP_URL",
 )
 
 
@@ -150,6 +156,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         secure_cookies=_yes(given.get("secure_cookies", "1" if base_url.startswith("https://") else "0")),
         organisation=given.get("organisation", DEMO_ORGANISATION),
         metrics_token=given.get("metrics_token", ""),
+        signature_level=_level(given.get("signature_level", "B-B")),
+        timestamp_url=given.get("timestamp_url", ""),
     )
 
 
@@ -235,6 +243,15 @@ def _refuse_plain_http(base_url: str, *, allowed: bool) -> None:
         "LMS_BASE_URL begins with http://: passwords and answers would cross the network unencrypted. Serve the site over "
         "https://, or set LMS_PLAIN_HTTP=1 if it is reached in a closed internal network only."
     )
+
+
+SIGNATURE_LEVELS = ("B-B", "B-T", "B-LTA")
+
+
+def _level(text: str) -> str:
+    if text.upper() not in SIGNATURE_LEVELS:
+        raise UnsafeSettings(f"LMS_SIGNATURE_LEVEL must be one of {', '.join(SIGNATURE_LEVELS)}")
+    return text.upper()
 
 
 def _whole(name: str, text: str) -> int:

@@ -151,7 +151,7 @@ def test_data_names_the_site_whatever_the_shell_is_set_to(site, tmp_path, monkey
     folder.mkdir()
     (folder / "firefly.sqlite3").touch()
     monkeypatch.setenv("LMS_KEYS_DIR", "/somewhere/else")
-    settings = cli._settings(folder)
+    settings = cli.acts._settings(folder)
     assert settings.database_url == f"sqlite:///{folder / 'firefly.sqlite3'}"
     assert settings.keys_dir == folder / "keys"
 

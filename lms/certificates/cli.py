@@ -3,12 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lms.accounts import queries as accounts
 from lms.certificates import queries, services
-from lms.core import clock, ids, signing
+from lms.core import audit, clock, ids, signing
 from lms.core.db import transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.core.storage import storage
@@ -27,19 +27,25 @@ WORDS = {
 }
 
 
-def verify(file: Path, *, root: Path) -> int:
+def verify(file: Path, *, root: Path, crls: Sequence[Path] = (), time_roots: Sequence[Path] = ()) -> int:
     """Check a PDF offline; 0 valid, 1 not, 2 if a file is not there."""
     try:
         data, trusted = file.read_bytes(), root.read_bytes()
+        lists = [path.read_bytes() for path in crls]
+        clocks = [path.read_bytes() for path in time_roots]
     except OSError as problem:
         print(f"lms: {problem.strerror}: {problem.filename}")
         return 2
     try:
-        check = signing.check_pdf(data, root=trusted)
+        check = signing.check_pdf(data, root=trusted, crls=lists, time_roots=clocks)
     except ValueError:
-        print(f"lms: {root} is not a certificate")
+        print(f"lms: {root} is not a certificate, or one of the lists is none")
         return 2
     print(f"{file.name}: {WORDS.get(check.code, check.code)}")
+    if check.is_valid and check.revoked_at:
+        print(
+            f"The signer was withdrawn on {check.revoked_at:%Y-%m-%d}; time stamps prove that it signed before."
+        )
     return 0 if check.code == "valid" else 1
 
 
@@ -51,12 +57,14 @@ def export(to: Path, *, settings: Settings, everything: bool = False) -> int:
     to.mkdir(parents=True, exist_ok=True)
     written, lines = 0, []
     for certificate in queries.issued():
-        assert certificate.pdf_key is not None
+        newest = queries.latest_file(certificate.id)
+        key = newest.pdf_key if newest else certificate.pdf_key
+        assert key is not None
         lines.append(
             {
                 "serial": certificate.serial,
                 "state": certificate.state,
-                "pdf_sha256": certificate.pdf_sha256,
+                "pdf_sha256": newest.sha256 if newest else certificate.pdf_sha256,
                 "supersedes": certificate.supersedes,
             }
         )
@@ -67,10 +75,12 @@ def export(to: Path, *, settings: Settings, everything: bool = False) -> int:
             )  # an earlier export held it as one that counts
             continue
         folder.mkdir(exist_ok=True)
-        (folder / f"{certificate.serial}.pdf").write_bytes(storage().path(certificate.pdf_key).read_bytes())
+        (folder / f"{certificate.serial}.pdf").write_bytes(storage().path(key).read_bytes())
         written += 1
     (to / "register.json").write_text(json.dumps(lines, ensure_ascii=False, indent=1) + "\n")
-    (to / "root.crt").write_bytes((settings.keys_dir / "root.crt").read_bytes())
+    for name in signing.PUBLIC:
+        if (settings.keys_dir / name).exists():
+            (to / name).write_bytes((settings.keys_dir / name).read_bytes())
     print(json.dumps({"written": written, "to": str(to), "root": str(to / "root.crt")}))
     return 0
 
@@ -190,3 +200,82 @@ def log_verify(kept: Path | None) -> int:
         )
     )
     return 1 if verdict.broken else 0
+
+
+def make_keys(*, settings: Settings, kind: str) -> int:
+    """Make the authority of a site that has none."""
+    try:
+        signing.create_authority(
+            settings.keys_dir,
+            organisation=settings.organisation,
+            at=clock.now(),
+            passphrase=settings.keys_passphrase,
+            address=settings.base_url,
+            kind=kind,
+        )
+    except (FileExistsError, ValueError) as problem:
+        print(f"lms: {problem}")
+        return 2
+    print(f"Keys are in {settings.keys_dir}. Move root.key and issuing.key into a safe; publish root.crt.")
+    return 0
+
+
+def rotate_keys(*, settings: Settings, kind: str) -> int:
+    """Make the next signer; the key of the last one is destroyed and its files stay valid."""
+    at = clock.now()
+    try:
+        signing.rotate(
+            settings.keys_dir,
+            at=at,
+            passphrase=settings.keys_passphrase,
+            address=settings.base_url,
+            kind=kind,
+        )
+    except signing.SigningFailed as problem:
+        print(f"lms: {problem}")
+        return 2
+    fingerprint = signing.load_signer(settings.keys_dir, settings.keys_passphrase).fingerprint
+    with transaction():
+        audit.record(
+            "certificates.keys.rotate", scope="site", at=at, account_id=None, subject=f"key:{fingerprint}"
+        )
+    print(f"The signer is now {fingerprint}. Put issuing.key back into its safe.")
+    return 0
+
+
+def revoke_key(fingerprint: str, *, settings: Settings, why: str) -> int:
+    """Withdraw a signer and say which certificates must be issued again."""
+    at = clock.now()
+    try:
+        found = signing.revoke(
+            settings.keys_dir, at=at, passphrase=settings.keys_passphrase, fingerprint=fingerprint, why=why
+        )
+    except signing.SigningFailed as problem:
+        print(f"lms: {problem}")
+        return 2
+    with transaction():
+        audit.record(
+            "certificates.keys.revoke", scope="site", at=at, account_id=None, subject=f"key:{found}", why=why
+        )
+    again = queries.lost_with(found)
+    print(f"{found} is on the list at {settings.base_url}/pki/{signing.ISSUING_CRL}.")
+    print("Make the next signer: lms certificates keys rotate")
+    print(f"{len(again)} certificates no longer prove themselves and must be issued again:")
+    for serial in again:
+        print(serial)
+    return 0
+
+
+def keys_status(*, settings: Settings) -> int:
+    """Every certificate of the authority and until when the lists speak, as JSON lines."""
+    try:
+        every = signing.status(settings.keys_dir, settings.keys_passphrase, at=clock.now())
+    except signing.SigningFailed as problem:
+        print(f"lms: {problem}")
+        return 2
+    for one in every:
+        line = {"file": one.file, "name": one.name, "state": one.state, "until": f"{one.until:%Y-%m-%d}"}
+        print(json.dumps({**line, "sha256": one.fingerprint}, ensure_ascii=False))
+    for name, until in signing.lists_until(settings.keys_dir).items():
+        print(json.dumps({"file": name, "until": f"{until:%Y-%m-%d}"}))
+    return 0

@@ -1,22 +1,25 @@
 """Background work: making the signed file of a reserved certificate, and renewing the standings of a cohort."""
 
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import joinedload
 
 from lms.accounts import queries as accounts
-from lms.certificates import services
+from lms.certificates import queries, services
+from lms.certificates.credential import list_address, signed_badge
 from lms.certificates.face import CertificateFace
-from lms.certificates.models import Certificate, CohortRule
+from lms.certificates.models import Certificate, CertificateDocument, CohortRule, StatusList
 from lms.certificates.rendering import render_face
-from lms.core import clock, jobs, notices, pdf, signing, site
+from lms.core import clock, credentials, jobs, notices, pdf, signing, site
 from lms.core.db import db, transaction
-from lms.core.digests import sha256_hex
+from lms.core.digests import read_ed25519_key, sha256_hex
 from lms.core.i18n import lazy
 from lms.core.jobs import GiveUp, Job, Lease
 from lms.core.storage import storage
+from lms.settings import Settings
 
 READY = notices.Kind(
     code="certificates.ready",
@@ -27,8 +30,31 @@ READY = notices.Kind(
 
 
 @lru_cache(maxsize=4)
-def _signer(folder: Path, passphrase: str) -> signing.Signer:
+def _signer(folder: Path, passphrase: str, _changed: tuple[int, ...]) -> signing.Signer:
     return signing.load_signer(folder, passphrase)
+
+
+@lru_cache(maxsize=4)
+def _credential_key(folder: Path, passphrase: str, _changed: tuple[int, ...]) -> bytes | None:
+    """The site's key of credentials; None for an authority from before there was one."""
+    path = folder / signing.CREDENTIALS
+    return read_ed25519_key(path.read_bytes(), passphrase) if path.exists() else None
+
+
+def _changed(folder: Path) -> tuple[int, ...]:
+    """When the files were last changed that say which key signs; a rotation or revocation counts at once."""
+    files = (folder / name for name in (signing.SIGNER, signing.ISSUING_CRL, signing.CREDENTIALS))
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
+def _sealing(settings: Settings, level: str, at: datetime) -> signing.Sealing:
+    return signing.load_sealing(
+        settings.keys_dir,
+        settings.keys_passphrase,
+        level=level,
+        authority_url=settings.timestamp_url,
+        at=at,
+    )
 
 
 def issue(certificate_id: int, lease: Lease) -> None:
@@ -37,9 +63,15 @@ def issue(certificate_id: int, lease: Lease) -> None:
     facts = db.session.scalars(select(Certificate.facts).where(Certificate.id == certificate_id)).one()
     db.session.rollback()
     face = CertificateFace.from_facts(facts)
+    level, began = settings.signature_level, clock.now()
+    unlock = settings.keys_dir, settings.keys_passphrase, _changed(settings.keys_dir)
+    badge = None
     try:
-        signer = _signer(settings.keys_dir, settings.keys_passphrase)
-        drawn = render_face(face)
+        signer, key = _signer(*unlock), _credential_key(*unlock)
+        sealing = _sealing(settings, level, began)
+        if key is not None:
+            badge = signed_badge(face, number=certificate_id, private_key=key)
+        drawn = render_face(face, credential=credentials.as_file(badge) if badge else None)
     except signing.SigningFailed as problem:
         raise GiveUp(f"signing key: {problem}") from problem
     except (pdf.MissingGlyphs, pdf.TooManyPages) as problem:
@@ -49,14 +81,23 @@ def issue(certificate_id: int, lease: Lease) -> None:
         signer=signer,
         reason=f"Certificate {face.serial}",
         location=face.sponsor_en or face.sponsor_zh,
-        at=clock.now(),
+        at=began,
+        sealing=sealing,
     )
-    key = storage().put("certificates", signed, suffix=".pdf")
+    pdf_key = storage().put("certificates", signed, suffix=".pdf")
     with transaction():
         at = clock.now()
         lease.check()
         services.finish(
-            certificate_id, pdf_key=key, pdf_sha256=sha256_hex(signed), size_bytes=len(signed), at=at
+            certificate_id,
+            pdf_key=pdf_key,
+            pdf_sha256=sha256_hex(signed),
+            size_bytes=len(signed),
+            at=at,
+            level=level,
+            due_at=signing.stamp_due(signed) if level == signing.B_LTA else None,
+            credential=badge,
+            signer_sha256=signer.fingerprint,
         )
         lease.release()
         person_id = db.session.scalars(
@@ -66,6 +107,68 @@ def issue(certificate_id: int, lease: Lease) -> None:
             notices.notify(
                 account.id, READY, values={"serial": face.serial}, url=f"/certificates/{face.serial}", at=at
             )
+
+
+def extend(certificate_id: int, lease: Lease) -> None:
+    """Add the evidence of now and a time stamp over it to a file; nothing that was signed is touched."""
+    settings, began = site.settings(), clock.now()
+    file = queries.latest_file(certificate_id)
+    assert file is not None
+    data = storage().path(file.pdf_key).read_bytes()
+    db.session.rollback()
+    sealing = _sealing(settings, signing.B_LTA, began)
+    longer = signing.extend_pdf(data, sealing=sealing, at=began)
+    key = storage().put("certificates", longer, suffix=".pdf")
+    with transaction():
+        lease.check()
+        services.extend(
+            certificate_id,
+            pdf_key=key,
+            pdf_sha256=sha256_hex(longer),
+            size_bytes=len(longer),
+            level=signing.B_LTA,
+            due_at=signing.stamp_due(longer),
+            at=clock.now(),
+        )
+        lease.release()
+
+
+def _extendable() -> ColumnElement[bool]:
+    """Good certificates whose time stamp ages, and where the site signs B-LTA, all that are not."""
+    good = exists().where(Certificate.id == CertificateDocument.id, Certificate.state == "good")
+    due = CertificateDocument.due_at <= clock.now()
+    if site.settings().signature_level == signing.B_LTA:
+        due = or_(due, CertificateDocument.level != signing.B_LTA)
+    return and_(good, due)
+
+
+LIST_LIFE, LIST_RENEWAL = timedelta(days=7), timedelta(days=6)
+"""A status list says how long it may be believed, and is signed anew every day."""
+
+
+def publish_list(list_id: int, lease: Lease) -> None:
+    """Sign a status list as the register stands now."""
+    settings = site.settings()
+    key = _credential_key(settings.keys_dir, settings.keys_passphrase, _changed(settings.keys_dir))
+    if key is None:
+        raise GiveUp("the key of the credentials is missing")
+    did = credentials.did_of(settings.base_url)
+    with transaction():
+        lease.check()
+        row = db.session.get_one(StatusList, list_id)
+        at = clock.now()
+        listed = queries.listed_on(row.purpose, row.number)
+        document = credentials.status_list(
+            list_address(settings.base_url, row.purpose, row.number),
+            issuer=did,
+            purpose=row.purpose,
+            indexes=[credentials.status_place(number)[1] for number in listed],
+            valid_from=at,
+            valid_until=at + LIST_LIFE,
+        )
+        signed = credentials.sign(document, private_key=key, method=credentials.key_id(did), created=at)
+        services.publish_list(row, signed, listed=listed, valid_until=at + LIST_LIFE)
+        lease.release()
 
 
 def restand(cohort_rule_id: int, lease: Lease) -> None:
@@ -84,6 +187,30 @@ def restand(cohort_rule_id: int, lease: Lease) -> None:
 
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
+    jobs.register(
+        Job(
+            name=services.EXTEND,
+            model=lambda: CertificateDocument,
+            ready=_extendable,
+            run=extend,
+            gave_up=lambda _row_id, _why: None,
+            max_attempts=1_000_000,
+        )
+    )
+    jobs.register(
+        Job(
+            name=services.LISTS,
+            model=lambda: StatusList,
+            ready=lambda: or_(
+                StatusList.valid_until.is_(None),
+                StatusList.valid_until < clock.now() + LIST_RENEWAL,
+                queries.untrue_list(),
+            ),
+            run=publish_list,
+            gave_up=lambda _row_id, _why: None,
+            max_attempts=1_000_000,
+        )
+    )
     jobs.register(
         Job(
             name=services.ISSUE,

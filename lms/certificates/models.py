@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.core.db import Base, WithId, append_only
@@ -138,6 +138,62 @@ class Certificate(WithId, Leased, Base):
         return self.person_id
 
 
+class CertificateFile(Base):
+    """One state of a certificate's file: as it was signed, and each time evidence or a time stamp was added behind it.
+
+    Whoever shows any of them shows the genuine document.
+    """
+
+    __tablename__ = "certificate_file"
+    __table_args__ = (
+        UniqueConstraint("certificate_id", "number"),
+        CheckConstraint("level IN ('B-B', 'B-T', 'B-LTA')", name="level"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    certificate_id: Mapped[int] = mapped_column(ForeignKey("certificate.id"))
+    number: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    pdf_key: Mapped[str] = mapped_column(String(160))
+    pdf_bytes: Mapped[int]
+    level: Mapped[str] = mapped_column(String(5))
+    signer_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Fingerprint of the signing certificate; None for files from before it was kept."""
+    at: Mapped[datetime]
+
+
+class CertificateDocument(Leased, Base):
+    """How far a certificate's file is signed now, when it must be stamped again, and the credential that lies inside."""
+
+    __tablename__ = "certificate_document"
+
+    id: Mapped[int] = mapped_column(ForeignKey("certificate.id"), primary_key=True)
+    level: Mapped[str] = mapped_column(String(5))
+    due_at: Mapped[datetime | None]
+    """When its last time stamp must be followed by another."""
+    credential: Mapped[dict[str, Any] | None]
+    """Open Badges 3.0 as it was signed; None for certificates issued before there was one."""
+
+
+class StatusList(Leased, Base):
+    """A published list of withdrawn (or suspended) credentials, signed; made anew when the register says otherwise."""
+
+    __tablename__ = "certificate_status_list"
+    __table_args__ = (
+        UniqueConstraint("purpose", "number"),
+        CheckConstraint("purpose IN ('revocation', 'suspension')", name="purpose"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(12))
+    number: Mapped[int]
+    listed: Mapped[int] = mapped_column(default=0)
+    """How many certificates it names; with ``listed_sum``, their numbers added up, it tells whether it is still true."""
+    listed_sum: Mapped[int] = mapped_column(BigInteger, default=0)
+    document: Mapped[dict[str, Any] | None]
+    valid_until: Mapped[datetime | None]
+
+
 class IssueBatch(WithId, Base):
     """One press of "issue": whom it named and what became of each."""
 
@@ -230,6 +286,7 @@ append_only("certificate_rule_version")
 append_only("certificate_waiver")
 append_only("certificate_log_entry")
 append_only("certificate_log_head")
+append_only("certificate_file")
 append_only(
     "certificate",
     unless=(

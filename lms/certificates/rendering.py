@@ -13,18 +13,21 @@ from lms.core import pdf, qr
 from lms.core.digests import sha256_hex
 
 ZONE = ZoneInfo("Asia/Shanghai")
+CREDENTIAL = "credential.json"
+CREDENTIAL_IS = "Open Badges 3.0, W3C Verifiable Credential 2.0"
 FITS = (0, 1, 2)
 """Steps of the style sheet, from roomy to tight; the first that keeps the sheet to one page is taken."""
 
 
-def render_face(face: CertificateFace) -> bytes:
-    """Draw the certificate, unsigned, on one A4 sheet.
+def render_face(face: CertificateFace, *, credential: bytes | None = None) -> bytes:
+    """Draw the certificate, unsigned, on one A4 sheet, its credential attached.
 
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
     """
     template = _templates().get_template("completion.html")
     code = qr.data_uri(face.verify_url)
+    attached = [pdf.Attachment(CREDENTIAL, CREDENTIAL_IS, credential)] if credential else []
     for fit in FITS:
         try:
             return pdf.render(
@@ -40,6 +43,7 @@ def render_face(face: CertificateFace) -> bytes:
                 languages=("zh-CN", "en"),
                 author=" ".join(filter(None, (face.sponsor_zh, face.sponsor_en))),
                 subject=" / ".join(filter(None, (face.programme_zh, face.programme_en))),
+                attachments=attached,
                 max_pages=1,
             )
         except pdf.TooManyPages:

@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 
 from lms.certificates import queries, rules, services
 from lms.certificates.forms import ChooseForm, DecideForm, ReasonForm, RuleForm, SerialForm, WaiverForm
-from lms.core import approvals, clock, limits
+from lms.core import approvals, clock, credentials, limits, qr, signing, site
 from lms.core.db import transaction
+from lms.core.digests import read_public_pem
 from lms.core.errors import NotFound
 from lms.core.i18n import _
 from lms.core.storage import storage
@@ -307,6 +308,7 @@ def certificate(serial: str) -> ResponseReturnValue:
         tab="progress",
         certificate=found,
         history=queries.history(found.id),
+        has_credential=queries.has_credential(found),
     )
 
 
@@ -317,9 +319,38 @@ def file(serial: str, name: str) -> ResponseReturnValue:
     found = queries.certificate(serial, actor())
     if found.pdf_key is None or name != found.serial:
         raise NotFound
+    newest = queries.latest_file(found.id)
     return files.send(
-        found.pdf_key, max_age=timedelta(hours=1), download_name=f"{found.serial}.pdf", immutable=False
+        newest.pdf_key if newest else found.pdf_key,
+        max_age=timedelta(hours=1),
+        download_name=f"{found.serial}.pdf",
+        immutable=False,
     )
+
+
+@bp.get("/certificates/<serial>/credential.json")
+@members
+def credential(serial: str) -> ResponseReturnValue:
+    """The certificate as a credential that machines read (Open Badges 3.0)."""
+    found = queries.certificate(serial, actor())
+    data = credentials.as_file(queries.credential_of(found))
+    return _download(data, "application/ld+json", f"{found.serial}.json")
+
+
+@bp.get("/certificates/<serial>/badge.png")
+@members
+def badge(serial: str) -> ResponseReturnValue:
+    """The same credential inside a picture: the code that leads to the verification page."""
+    found = queries.certificate(serial, actor())
+    picture = credentials.bake(qr.png(found.facts["verify_url"]), queries.credential_of(found))
+    return _download(picture, "image/png", f"{found.serial}.png")
+
+
+def _download(data: bytes, media_type: str, name: str) -> Response:
+    response = Response(data, mimetype=media_type)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
 
 
 @bp.post("/certificates/<serial>/retry")
@@ -390,6 +421,50 @@ def act(serial: str, verb: str) -> ResponseReturnValue:
         new = form.result.serial if verb == "replace" else serial
         return redirect(f"/certificates/{new}", 303)
     return _act_page(serial, verb, form)
+
+
+# What the site publishes about its keys
+
+
+def _published(data: bytes, media_type: str) -> Response:
+    response = Response(data, mimetype=media_type)
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Access-Control-Allow-Origin"] = (
+        "*"  # verifiers in browsers read these, whoever made them
+    )
+    return response
+
+
+@bp.get("/.well-known/did.json")
+@public
+def did() -> ResponseReturnValue:
+    """The key under which the site's credentials are genuine (did:web)."""
+    settings = site.settings()
+    path = settings.keys_dir / signing.CREDENTIALS_PUBLIC
+    if not path.exists():
+        raise NotFound
+    document = credentials.did_document(
+        credentials.did_of(settings.base_url), read_public_pem(path.read_bytes())
+    )
+    return _published(credentials.as_file(document), "application/did+json")
+
+
+@bp.get("/status/<purpose>/<int:number>")
+@public
+def status_list(purpose: str, number: int) -> ResponseReturnValue:
+    """Which credentials are withdrawn or suspended, as a signed list of bits that names nobody."""
+    return _published(credentials.as_file(queries.status_list(purpose, number)), "application/vc")
+
+
+@bp.get("/pki/<name>")
+@public
+def pki(name: str) -> ResponseReturnValue:
+    """Root and issuing certificate, and the lists of withdrawn ones."""
+    path = site.settings().keys_dir / name
+    if name not in signing.PUBLIC or not path.exists():
+        raise NotFound
+    kind = "application/pkix-crl" if name.endswith(".crl") else "application/x-pem-file"
+    return _published(path.read_bytes(), kind)
 
 
 # Public verification

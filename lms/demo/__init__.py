@@ -126,6 +126,7 @@ def prepare(settings: Settings) -> None:
             organisation=settings.organisation,
             at=clock.now() - timedelta(days=1),
             passphrase=settings.keys_passphrase,
+            address=settings.base_url,
         )
 
 

@@ -252,8 +252,15 @@ def _pdf() -> Finding:
 def _signing(settings: Settings, at: datetime) -> Finding:
     for name, until in signing.valid_until(settings.keys_dir, settings.keys_passphrase).items():
         says = f"{name} is in force until {until:%Y-%m-%d}."
-        mend = "" if until > at + EXPIRES_SOON else "Have a new signer made by the issuing authority."
+        mend = "" if until > at + EXPIRES_SOON else "Fetch issuing.key and run: lms certificates keys rotate"
         yield until > at, says, mend
+    for name, until in signing.lists_until(settings.keys_dir).items():
+        mend = (
+            ""
+            if until > at + EXPIRES_SOON
+            else "Fetch the authority's keys and run: lms certificates keys rotate"
+        )
+        yield until > at, f"{name} speaks until {until:%Y-%m-%d}.", mend
     left = [name for name in (signing.ROOT_KEY, signing.ISSUING_KEY) if (settings.keys_dir / name).exists()]
     if left and settings.is_production:
         yield (

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-IN_NO_FEATURE = {"bench", "core", "demo", "drill", "migrations", "operations", "web"}
+IN_NO_FEATURE = {"bench", "cli", "core", "demo", "drill", "migrations", "operations", "web"}
 
 
 @dataclass(frozen=True)

@@ -275,3 +275,50 @@ def test_the_page_can_be_drawn_and_is_not_empty(certificate: Path, tmp_path: Pat
     pixels = page.read_bytes()[20:]
     dark = sum(pixel < 128 for pixel in pixels) / len(pixels)
     assert 0.005 < dark < 0.2
+
+
+# ---------------------------------------------------------------- time stamps
+
+
+@pytest.fixture(scope="module")
+def stamped(tmp_path_factory: pytest.TempPathFactory, ours: Authority) -> Path:
+    path = tmp_path_factory.mktemp("stamped") / "certificate.pdf"
+    sealing = signing.load_sealing(ours.folder, WORD, level="B-T", authority_url="", at=AT)
+    path.write_bytes(
+        signing.sign_pdf(
+            rendering.render_face(FACE, credential=b'{"a":1}'),
+            signer=ours.signer,
+            reason="Issue",
+            location="China",
+            at=AT,
+            sealing=sealing,
+        )
+    )
+    return path
+
+
+def test_pdfsig_finds_a_stamped_file_valid_trusted_and_whole(stamped: Path, ours: Authority) -> None:
+    said = run("pdfsig", "-nssdir", ours.nss, stamped)
+    assert "Signature is Valid" in said
+    assert "Certificate is Trusted" in said
+    assert "Total document signed" in said
+    assert "No syntax or stream encoding errors found" in run("qpdf", "--check", stamped)
+
+
+def test_openssl_verifies_the_time_stamp_over_the_signature(
+    stamped: Path, ours: Authority, tmp_path: Path
+) -> None:
+    from asn1crypto import cms
+
+    signature, _content = cms_and_content(stamped, tmp_path)
+    signer = cms.ContentInfo.load(signature.read_bytes())["content"]["signer_infos"][0]
+    (stamp,) = [one for one in signer["unsigned_attrs"] if one["type"].native == "signature_time_stamp_token"]
+    (tmp_path / "stamp.der").write_bytes(stamp["values"][0].dump())
+    (tmp_path / "signed.bin").write_bytes(signer["signature"].native)
+    verify = ("openssl", "ts", "-verify", "-token_in", "-in", tmp_path / "stamp.der")
+    chain = ("-CAfile", ours.root, "-untrusted", ours.folder / signing.ISSUING)
+    when = ("-attime", str(int(AT.timestamp())))
+    assert "Verification: OK" in run(*verify, *chain, *when, "-data", tmp_path / "signed.bin")
+    (tmp_path / "other.bin").write_bytes(b"another signature")
+    refused = run(*verify, *chain, *when, "-data", tmp_path / "other.bin", check=False)
+    assert "Verification: OK" not in refused

@@ -1,5 +1,6 @@
 """Acts on rules, standings, the register and its public log."""
 
+from lms.certificates.services.documents import EXTEND, LISTS, extend, publish_list
 from lms.certificates.services.issuing import (
     ISSUE,
     finish,
@@ -23,11 +24,14 @@ from lms.certificates.services.standing import RESTAND, fact_changed, forget_sta
 
 __all__ = [
     "CHANGE",
+    "EXTEND",
     "ISSUE",
+    "LISTS",
     "RESTAND",
     "WAIVE",
     "append",
     "decide",
+    "extend",
     "fact_changed",
     "finish",
     "forget_standing",
@@ -36,6 +40,7 @@ __all__ = [
     "lift",
     "pin_rule",
     "propose_waiver",
+    "publish_list",
     "publish_rule",
     "replace",
     "restand",

@@ -1,6 +1,6 @@
 """Issuing: numbers are reserved at once, the worker makes the files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from lms.accounts.models import Person
 from lms.certificates import queries, rules
 from lms.certificates.face import CertificateFace
 from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion, SerialCounter
-from lms.certificates.services import log, register, standing
+from lms.certificates.services import documents, log, register, standing
 from lms.core import audit, clock, ids, jobs, site
 from lms.core.db import db
 from lms.core.digests import digest_of
@@ -231,7 +231,18 @@ def retry(certificate: Certificate, *, at: datetime, by: Actor) -> None:
     jobs.enqueue(ISSUE, certificate.id)
 
 
-def finish(certificate_id: int, *, pdf_key: str, pdf_sha256: str, size_bytes: int, at: datetime) -> None:
+def finish(
+    certificate_id: int,
+    *,
+    pdf_key: str,
+    pdf_sha256: str,
+    size_bytes: int,
+    at: datetime,
+    level: str = "B-B",
+    due_at: datetime | None = None,
+    credential: Mapping[str, Any] | None = None,
+    signer_sha256: str | None = None,
+) -> None:
     """Note the signed file in the register: from now on the certificate is good. The caller holds the lease."""
     row = register.locked(certificate_id)
     state = rules.move(row.state, "finish")
@@ -248,7 +259,17 @@ def finish(certificate_id: int, *, pdf_key: str, pdf_sha256: str, size_bytes: in
         subject=f"certificate:{row.serial}",
         pdf=pdf_sha256,
     )
-    db.session.flush()
+    documents.first_file(
+        row,
+        pdf_key=pdf_key,
+        pdf_sha256=pdf_sha256,
+        size_bytes=size_bytes,
+        at=at,
+        level=level,
+        due_at=due_at,
+        credential=credential,
+        signer_sha256=signer_sha256,
+    )
     if before is not None and before.state == "revoked":
         register.act(row, "revoke", reason=before.reason, at=at, account_id=row.requested_by)
     else:

@@ -6,10 +6,10 @@ from sqlalchemy import select
 
 from lms import policy
 from lms.accounts import queries as accounts
-from lms.certificates import rules
+from lms.certificates import queries, rules
 from lms.certificates.models import Certificate
-from lms.certificates.services import log
-from lms.core import audit, notices
+from lms.certificates.services import documents, log
+from lms.core import audit, jobs, notices
 from lms.core.db import db
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy
@@ -54,6 +54,8 @@ def act(
         account_id=account_id,
         subject=f"certificate:{held.serial}",
     )
+    for number in queries.status_list_ids(held.id):
+        jobs.enqueue(documents.LISTS, number)
     return held
 
 

@@ -1,0 +1,92 @@
+"""A face as a credential that machines read: Open Badges 3.0 on W3C Verifiable Credentials 2.0, unsigned."""
+
+from datetime import datetime, time
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from lms.certificates.face import CertificateFace
+from lms.core import credentials
+
+ZONE = ZoneInfo("Asia/Shanghai")
+PURPOSES = ("revocation", "suspension")
+
+
+def created(face: CertificateFace) -> datetime:
+    """The moment that stands in the proof: the day of issue, so that the same facts give the same bytes."""
+    return datetime.combine(face.issued_on, time(), ZONE)
+
+
+def list_address(base_url: str, purpose: str, number: int) -> str:
+    """Where a status list is published."""
+    return f"{base_url}/status/{purpose}/{number}"
+
+
+def open_badge(face: CertificateFace, *, number: int) -> dict[str, Any]:
+    """The credential of a certificate; ``number``: its place in the status lists."""
+    base_url = "{0.scheme}://{0.netloc}".format(urlsplit(face.verify_url))
+    did = credentials.did_of(base_url)
+    issuer = {
+        "id": did,
+        "type": ["Profile"],
+        "name": _both(face.sponsor_zh, face.sponsor_en),
+        "url": base_url,
+    }
+    list_number, index = credentials.status_place(number)
+    names = dict.fromkeys(name for name in (face.name_zh, face.name_latin, face.name_native) if name)
+    page = f"{base_url}/verify/{face.serial}"
+    return {
+        "@context": [credentials.VC, credentials.OPEN_BADGES],
+        "id": page,
+        "type": ["VerifiableCredential", "OpenBadgeCredential"],
+        "name": _both(face.programme_zh, face.programme_en),
+        "issuer": issuer,
+        "validFrom": created(face).isoformat(),
+        "credentialSubject": {
+            "type": ["AchievementSubject"],
+            "identifier": [
+                {"type": "IdentityObject", "identityType": "name", "hashed": False, "identityHash": name}
+                for name in names
+            ],
+            "activityStartDate": datetime.combine(face.from_on, time(), ZONE).isoformat(),
+            "activityEndDate": datetime.combine(face.to_on, time(), ZONE).isoformat(),
+            **({"creditsEarned": face.hours} if face.hours else {}),
+            "achievement": {
+                "id": f"{page}#achievement",
+                "type": ["Achievement"],
+                "achievementType": "Certificate",
+                "name": _both(face.programme_zh, face.programme_en),
+                "description": _both(face.cohort_zh, face.cohort_en)
+                or _both(face.programme_zh, face.programme_en),
+                "criteria": {
+                    "narrative": f"各项考核合格。 Met every requirement of the {face.weeks}-week programme."
+                },
+                "creator": issuer,
+            },
+        },
+        "credentialStatus": [
+            {
+                "id": f"{list_address(base_url, purpose, list_number)}#{index}",
+                "type": "BitstringStatusListEntry",
+                "statusPurpose": purpose,
+                "statusListIndex": str(index),
+                "statusListCredential": list_address(base_url, purpose, list_number),
+            }
+            for purpose in PURPOSES
+        ],
+    }
+
+
+def signed_badge(face: CertificateFace, *, number: int, private_key: bytes) -> dict[str, Any]:
+    """The credential with the site's proof."""
+    document = open_badge(face, number=number)
+    return credentials.sign(
+        document,
+        private_key=private_key,
+        method=credentials.key_id(document["issuer"]["id"]),
+        created=created(face),
+    )
+
+
+def _both(zh: str, en: str) -> str:
+    return " · ".join(filter(None, (zh, en)))
