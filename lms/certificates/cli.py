@@ -55,6 +55,8 @@ def export(to: Path, *, settings: Settings, everything: bool = False) -> int:
     ``everything``: also those that do not count, in a folder that is called after their state.
     """
     to.mkdir(parents=True, exist_ok=True)
+    root = (settings.keys_dir / "root.crt").read_bytes()  # without it nobody can check what was written
+    (to / "root.crt").write_bytes(root)
     written, lines = 0, []
     for certificate in queries.issued():
         newest = queries.latest_file(certificate.id)

@@ -31,12 +31,14 @@ def _settings(data: Path | None = None, *, stands: bool = True) -> Settings:
 
 
 def demo(args: argparse.Namespace) -> int:
+    """Build the demonstration and serve it."""
     from lms import demo
 
     return demo.main(port=args.port, data=args.data, open_browser=not args.no_open, reset=args.reset)
 
 
 def serve(args: argparse.Namespace) -> int:
+    """Serve the site until it is told to stop."""
     from lms.serving import Server
 
     settings = load()
@@ -51,6 +53,7 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def worker(_args: argparse.Namespace) -> int:
+    """Do the background work until it is told to stop."""
     import signal
 
     from lms.app import create_app
@@ -66,6 +69,7 @@ def worker(_args: argparse.Namespace) -> int:
 
 
 def doctor(args: argparse.Namespace) -> int:
+    """Look at everything that can be wrong; 1 where something is."""
     from lms.app import create_app
     from lms.core import clock
     from lms.operations import doctor
@@ -98,6 +102,7 @@ def _note(line: str) -> None:
 
 
 def backup(args: argparse.Namespace) -> int:
+    """Copy the site while it runs, then forget copies past their time."""
     from lms.app import create_app
     from lms.core import clock
     from lms.core.db import db
@@ -123,6 +128,7 @@ def backup(args: argparse.Namespace) -> int:
 
 
 def restore(args: argparse.Namespace) -> int:
+    """Put a copy back, or only try whether it could be."""
     from lms.operations import backup
 
     settings, passphrase = _settings(args.data, stands=False), _passphrase(args.passphrase_file)
@@ -141,6 +147,7 @@ def restore(args: argparse.Namespace) -> int:
 
 
 def deploy(args: argparse.Namespace) -> int:
+    """Write the files that start the site."""
     from lms.operations import deploy
 
     files = deploy.written(args.what, load(), bind=args.bind, settings_file=args.settings)
@@ -155,6 +162,7 @@ def deploy(args: argparse.Namespace) -> int:
 
 
 def upgrade(args: argparse.Namespace) -> int:
+    """Bring the site to this version, rehearsed on a copy first."""
     from lms.core import clock
     from lms.operations import upgrade
 
@@ -171,6 +179,7 @@ def upgrade(args: argparse.Namespace) -> int:
 
 
 def move(args: argparse.Namespace) -> int:
+    """Carry a SQLite site to PostgreSQL."""
     import lms.app  # noqa: F401 (loads every table of every feature)
     from lms.operations import move
 
@@ -185,6 +194,7 @@ def move(args: argparse.Namespace) -> int:
 
 
 def init(args: argparse.Namespace) -> int:
+    """Make a new site with its first administrator."""
     from lms.accounts import services
     from lms.app import create_app
     from lms.core import clock, signing
@@ -239,6 +249,7 @@ def init(args: argparse.Namespace) -> int:
 
 
 def db_upgrade(_args: argparse.Namespace) -> int:
+    """Bring the database to this version."""
     from lms.migrations import build_schema
 
     settings = load()
@@ -268,6 +279,7 @@ def db_check(_args: argparse.Namespace) -> int:
 
 
 def audit_verify(args: argparse.Namespace) -> int:
+    """Prove the audit trail; 1 names the first broken link."""
     from lms.app import create_app
     from lms.core import audit
 
@@ -292,6 +304,7 @@ def audit_verify(args: argparse.Namespace) -> int:
 
 
 def audit_seal(_args: argparse.Namespace) -> int:
+    """Seal the chains of the days before this one."""
     from lms.app import create_app
     from lms.core import audit, clock
     from lms.core.db import transaction
@@ -303,12 +316,14 @@ def audit_seal(_args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
+    """Check a certificate from its file alone."""
     from lms.certificates import cli
 
     return cli.verify(args.file, root=args.root, crls=args.crl, time_roots=args.time_root)
 
 
 def certificates_export(args: argparse.Namespace) -> int:
+    """Write the files of the register into a folder."""
     from lms.app import create_app
     from lms.certificates import cli
 
@@ -318,6 +333,7 @@ def certificates_export(args: argparse.Namespace) -> int:
 
 
 def certificates(args: argparse.Namespace) -> int:
+    """An act on certificates, or what the register says."""
     from lms.app import create_app
     from lms.certificates import cli
 
@@ -326,6 +342,7 @@ def certificates(args: argparse.Namespace) -> int:
 
 
 def logbooks_verify(args: argparse.Namespace) -> int:
+    """Check every signature of a logbook again; 1 names what is broken."""
     from lms.app import create_app
     from lms.logbooks import cli
 
@@ -334,6 +351,7 @@ def logbooks_verify(args: argparse.Namespace) -> int:
 
 
 def keys(args: argparse.Namespace) -> int:
+    """Make, renew, withdraw or list the signing keys."""
     from lms.app import create_app
     from lms.certificates import cli
 
@@ -349,6 +367,7 @@ def keys(args: argparse.Namespace) -> int:
 
 
 def assessments_statistics(args: argparse.Namespace) -> int:
+    """Print the statistics of a test as JSON."""
     from lms.app import create_app
     from lms.assessments import cli
 
@@ -357,6 +376,7 @@ def assessments_statistics(args: argparse.Namespace) -> int:
 
 
 def assessments_receipt(args: argparse.Namespace) -> int:
+    """Check a receipt; 1 where it is not genuine."""
     from lms.app import create_app
     from lms.assessments import cli
 
@@ -367,6 +387,7 @@ def assessments_receipt(args: argparse.Namespace) -> int:
 
 
 def video_add(args: argparse.Namespace) -> int:
+    """Add a film from this machine to a lecture."""
     from lms.app import create_app
     from lms.courses import cli
 
@@ -376,6 +397,7 @@ def video_add(args: argparse.Namespace) -> int:
 
 
 def permissions(_args: argparse.Namespace) -> int:
+    """Print the table of permissions."""
     from lms.policy import permissions_markdown
 
     print(permissions_markdown(), end="")
@@ -383,12 +405,14 @@ def permissions(_args: argparse.Namespace) -> int:
 
 
 def bench(args: argparse.Namespace) -> int:
+    """Measure the product."""
     from lms import bench
 
     return bench.main(trainees=args.trainees, rounds=args.rounds)
 
 
 def drill_exam(args: argparse.Namespace) -> int:
+    """Rehearse an exam."""
     from lms import drill
 
     plan = drill.Plan(args.users, args.questions, args.minutes, args.drop, args.kill)
@@ -396,6 +420,7 @@ def drill_exam(args: argparse.Namespace) -> int:
 
 
 def drill_site(args: argparse.Namespace) -> int:
+    """Play a day with everybody at work."""
     from lms.drill import day
 
     return day.main(day.Plan(args.users, args.minutes), **_place_of(args))

@@ -11,6 +11,7 @@ from lms.policy import SITE, Role
 
 PLACES = [(role, kind) for role, kinds in rules.SCOPE_KINDS.items() for kind in kinds]
 HAVE_WORK = {
+    Role.MARKER: "/marking",
     Role.TRAINEE: "/",
     Role.MENTOR: "/to-sign",
     Role.SECOND_ASSESSOR: "/to-sign",
