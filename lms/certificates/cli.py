@@ -54,11 +54,12 @@ def export(to: Path, *, settings: Settings, everything: bool = False) -> int:
 
     ``everything``: also those that do not count, in a folder that is called after their state.
     """
+    certificates = queries.issued()
     to.mkdir(parents=True, exist_ok=True)
     root = (settings.keys_dir / "root.crt").read_bytes()  # without it nobody can check what was written
     (to / "root.crt").write_bytes(root)
     written, lines = 0, []
-    for certificate in queries.issued():
+    for certificate in certificates:
         newest = queries.latest_file(certificate.id)
         key = newest.pdf_key if newest else certificate.pdf_key
         assert key is not None

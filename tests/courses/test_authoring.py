@@ -393,4 +393,5 @@ def test_hot_pages_keep_their_budget_of_queries_with_a_full_course(
     finally:
         event.remove(db.engine, "before_cursor_execute", count)
     assert answer.status_code == 200
+    seen = [one for one in seen if not one.startswith(("BEGIN", "PRAGMA"))]
     assert len(seen) <= 10, seen

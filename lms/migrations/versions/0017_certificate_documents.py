@@ -88,11 +88,11 @@ def upgrade() -> None:
     # The files of the certificates issued so far are their first state.
     op.execute(
         "INSERT INTO certificate_file (certificate_id, number, sha256, pdf_key, pdf_bytes, level, at) "
-        "SELECT id, 1, pdf_sha256, pdf_key, pdf_bytes, 'B-B', finished_at FROM certificate WHERE pdf_sha256 IS NOT NULL"
+        "SELECT id, 1, pdf_sha256, pdf_key, pdf_bytes, 'B-B', finished_at FROM certificate WHERE pdf_sha256 IS NOT NULL AND pdf_key IS NOT NULL AND pdf_bytes IS NOT NULL AND finished_at IS NOT NULL"
     )
     op.execute(
         "INSERT INTO certificate_document (id, level, lease_token, attempts) "
-        "SELECT id, 'B-B', 0, 0 FROM certificate WHERE pdf_sha256 IS NOT NULL"
+        "SELECT id, 'B-B', 0, 0 FROM certificate WHERE pdf_sha256 IS NOT NULL AND pdf_key IS NOT NULL AND pdf_bytes IS NOT NULL AND finished_at IS NOT NULL"
     )
     for table in APPEND_ONLY:
         guard(table)
