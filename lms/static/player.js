@@ -295,4 +295,9 @@
     else addEventListener('load', late);
     video.addEventListener('play', () => { if (!hls) goTo(start); }, { once: true });
   } else goTo(start);
+
+  /* What is not needed for the first picture comes behind it. */
+  const behind = () => given.late.split(' ').forEach(src => doc.head.append(Object.assign(doc.createElement('script'), { src })));
+  if (doc.readyState === 'complete') behind();
+  else addEventListener('load', behind);
 })();

@@ -8,8 +8,8 @@ from lms.core.i18n import _
 
 
 def js_texts(script: str) -> dict[str, str]:
-    """The texts of the shell (outbox.js, app.js) and of the page's own script, `forms`, `exam` or `player`."""
-    return _shell() | {"forms": _forms, "exam": _exam, "player": _player}[script]()
+    """The texts of the shell (outbox.js, app.js) and of the page's own script, `forms`, `exam`, `player` or none of its own."""
+    return _shell() | {"forms": _forms, "exam": _exam, "player": _player}.get(script, dict)()
 
 
 def _shell() -> dict[str, str]:

@@ -148,7 +148,7 @@ def test_from_the_first_lecture_to_a_certificate_that_anyone_can_verify(
     trainee.goto("/progress")
     trainee.get_by_role("link", name=serial).click()
     with trainee.expect_download() as waiting:
-        trainee.locator("a[download]").click()
+        trainee.locator("a.primary[download]").click()
     pdf = tmp_path / f"{serial}.pdf"
     waiting.value.save_as(pdf)
     assert pdf.read_bytes().startswith(b"%PDF-")

@@ -20,7 +20,6 @@ JS_BUDGET = 10 * KB
 WORKER_BUDGET = 3 * KB
 CHECKPOINTS_BUDGET = 1 * KB
 LATE_BUDGETS = {
-    "ask.js": 1 * KB,
     "captions.js": 2 * KB,
     "offline.js": 4 * KB,
     "order.js": 1 * KB,
