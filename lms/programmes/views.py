@@ -184,6 +184,7 @@ def cohort(public_id: str) -> ResponseReturnValue:
         today=today,
         tracks=dict(queries.tracks()),
         manages=allows(by, Permission.COHORT_MANAGE, found),
+        reads_ledger=by.is_any(Role.COORDINATOR, Role.DIRECTOR),
     )
 
 

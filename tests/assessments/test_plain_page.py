@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from lms.assessments import services
+from lms.assessments import rules, services
 from lms.assessments.models import ResponseHead, Sitting
 from lms.core.db import db, transaction
 from tests.assessments.test_items import ITEMS
@@ -90,6 +90,14 @@ def test_an_answer_that_cannot_be_read_is_named_and_shown_as_given(bare_app, tak
     assert state == "in_progress", "nothing is handed in over a person's head"
     assert press(taken, "submit").status_code == 303
     assert set(stands(bare_app)[0]) == set(range(1, 8))
+
+
+def test_a_pair_without_direction_that_both_rows_say_is_one_pair():
+    body = {"symmetric": True, "options": [{"id": one} for one in "abcd"], "per_row": 1}
+    given = {"slot-1-a": ["b"], "slot-1-b": ["a"], "slot-1-c": ["d"], "slot-1-d": ["c"]}
+    ask = rules.ask_of("MATCH", body, None)
+    raw = rules.from_fields(ask, 1, lambda name: given.get(name, []))
+    assert rules.read_response(ask, raw) == {"pairs": [["a", "b"], ["c", "d"]]}
 
 
 def test_an_order_is_taken_back_by_emptying_its_places(bare_app, taken):

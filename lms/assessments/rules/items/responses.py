@@ -81,7 +81,10 @@ def from_fields(ask: Ask, slot: int, values: Callable[[str], list[str]]) -> dict
         rows = rows_of(body)
         if not any(values(f"{name}-{row}") for row in rows):
             return None
-        return {"pairs": [[row, option] for row in rows for option in values(f"{name}-{row}") if option]}
+        pairs = [[row, option] for row in rows for option in values(f"{name}-{row}") if option]
+        if body.get("symmetric"):  # both rows of a pair say the same
+            pairs = [pair for n, pair in enumerate(pairs) if pair[::-1] not in pairs[:n]]
+        return {"pairs": pairs}
     if ask.kind == "point":
         across, down = (values(f"{name}-{axis}") for axis in "xy")
         if not across or not down:
