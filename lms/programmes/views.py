@@ -13,7 +13,7 @@ from lms.accounts.models import Person
 from lms.core import clock
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, pick
-from lms.policy import Permission, allows
+from lms.policy import Permission, Role, allows
 from lms.programmes import queries, services
 from lms.programmes.forms import CohortForm, EnrolForm, HospitalForm, PairForm, PlaceForm, ProgrammeForm
 from lms.programmes.models import Cohort, Enrolment, Pairing, Placement
