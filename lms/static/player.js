@@ -300,4 +300,13 @@
   const behind = () => given.late.split(' ').forEach(src => doc.head.append(Object.assign(doc.createElement('script'), { src })));
   if (doc.readyState === 'complete') behind();
   else addEventListener('load', behind);
+
+  /* "Ask about this moment": the second at which the film stands goes along with the link. */
+  doc.addEventListener('click', event => {
+    const link = event.target.closest('[data-ask]');
+    if (!link || !video.currentTime) return;
+    const there = new URL(link.href);
+    there.searchParams.set('t', Math.floor(video.currentTime));
+    link.href = there;
+  });
 })();
