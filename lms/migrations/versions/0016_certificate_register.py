@@ -72,8 +72,8 @@ def states(before: str, after: str) -> None:
     is stored, so its words are changed where they stand (https://www.sqlite.org/lang_altertable.html, section 7).
     """
     if op.get_bind().dialect.name != "sqlite":
-        op.drop_constraint("ck_certificate_state", "certificate", type_="check")
-        op.create_check_constraint("ck_certificate_state", "certificate", after)
+        op.drop_constraint(op.f("ck_certificate_state"), "certificate", type_="check")
+        op.create_check_constraint(op.f("ck_certificate_state"), "certificate", after)
         return
     bind = op.get_bind()
     version = bind.exec_driver_sql("PRAGMA schema_version").scalar_one()
