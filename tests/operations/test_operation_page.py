@@ -110,6 +110,9 @@ def test_prometheus_reads_the_figures_with_the_token_and_nobody_without(settings
     assert found["firefly_requests_total", ("page", "operation.metrics"), ("status", "404")] >= 2
     assert found["firefly_request_seconds_count",] >= 1
     assert not re.search("李思远|Li Siyuan|example.org", answer.text), "the figures name nobody"
+    with joined.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_without_a_token_in_the_settings_there_is_no_such_address(bare_app):
