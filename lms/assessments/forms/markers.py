@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from wtforms import HiddenField, IntegerField, SelectMultipleField, TextAreaField
+from wtforms import HiddenField, IntegerField, RadioField, SelectMultipleField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from lms.accounts.models import Person
 from lms.assessments.rules.markers import Line, read_line
+from lms.assessments.rules.standards import RATINGS
 from lms.core.i18n import _, lazy, pick
 from lms.web.forms import Form, request_value
 
@@ -23,6 +24,21 @@ class MarkForm(Form):
         validators=[Length(max=2000)],
         description=lazy("Shown with the result, without your name. No names or data of patients."),
     )
+
+    rating = RadioField(
+        lazy("The candidate as a whole"),
+        description=lazy("At stations only. It earns nothing; the pass mark can be computed from it."),
+        validate_choice=False,
+        choices=[SelectChoice(str(number), words) for number, words in RATINGS.items()],
+    )
+
+    @property
+    def global_rating(self) -> int | None:
+        """The rating at a station, if one was chosen; 0 for one that is none."""
+        text = str(self.rating.data or "").strip()
+        if not text or text == "None":
+            return None
+        return int(text) if text in set(map(str, RATINGS)) else 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -53,6 +53,7 @@ from lms.assessments.models.sitting import (
     TestPlan,
     TestStatistics,
 )
+from lms.assessments.models.standards import StandardJudge, StandardJudgement, StandardStudy
 
 __all__ = [
     "Accommodation",
@@ -101,6 +102,9 @@ __all__ = [
     "SittingNote",
     "SittingReceipt",
     "SlotFile",
+    "StandardJudge",
+    "StandardJudgement",
+    "StandardStudy",
     "Test",
     "TestMarker",
     "TestPlan",

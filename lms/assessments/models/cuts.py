@@ -17,7 +17,7 @@ class CutScore(Base):
     __tablename__ = "cut_score"
     __table_args__ = (
         UniqueConstraint("test_id", "n"),
-        CheckConstraint("method IN ('fixed', 'angoff')", name="method"),
+        CheckConstraint("method IN ('fixed', 'angoff', 'ebel', 'hofstee', 'borderline')", name="method"),
         CheckConstraint("percent BETWEEN 1 AND 100", name="percent"),
     )
 
@@ -28,7 +28,7 @@ class CutScore(Base):
     percent: Mapped[int]
     reason: Mapped[str] = mapped_column(String(1000))
     evidence: Mapped[dict[str, Any] | None]
-    """What judges found, as it was approved; None: fixed."""
+    """What judges or results showed, as it was approved; None: fixed."""
     approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"))
     at: Mapped[datetime]
 

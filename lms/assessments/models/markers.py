@@ -105,7 +105,11 @@ class Marking(Base):
     """What one marker gave, line by line; a change is a further row, and the newest counts. Never changed."""
 
     __tablename__ = "marking"
-    __table_args__ = (UniqueConstraint("seat_id", "n"), UniqueConstraint("seat_id", "client_uuid"))
+    __table_args__ = (
+        UniqueConstraint("seat_id", "n"),
+        UniqueConstraint("seat_id", "client_uuid"),
+        CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     seat_id: Mapped[int] = mapped_column(ForeignKey("marker_seat.id"))
@@ -121,6 +125,8 @@ class Marking(Base):
     """Of what can be earned, from 0 to 1."""
     note: Mapped[str] = mapped_column(String(2000), default="")
     """For the candidate, after the release."""
+    rating: Mapped[int | None]
+    """At a station: the examiner's global rating (1 clear fail, 2 borderline … 5 excellent); it earns nothing."""
     account_id: Mapped[int]
     at: Mapped[datetime]
 

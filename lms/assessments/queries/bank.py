@@ -24,6 +24,8 @@ from lms.assessments.models import (
     QuestionEvent,
     QuestionTag,
     QuestionVersion,
+    StandardJudge,
+    StandardStudy,
     Test,
 )
 from lms.core import ids
@@ -428,17 +430,18 @@ def item_media(public_id: str, by: Actor) -> ItemMedia:
 
 def _judges_in(programme_id: int, by: Actor) -> bool:
     """Whether the actor is asked to judge a test of the programme at this time."""
-    return bool(
+    return any(
         db.session.scalar(
-            select(AngoffJudge.person_id)
-            .join(AngoffStudy, AngoffStudy.id == AngoffJudge.study_id)
-            .join(Test, Test.id == AngoffStudy.test_id)
+            select(judge.person_id)
+            .join(study, study.id == judge.study_id)
+            .join(Test, Test.id == study.test_id)
             .join(Cohort, Cohort.id == Test.cohort_id)
             .where(
-                AngoffJudge.person_id == by.person_id,
-                AngoffStudy.state != "closed",
+                judge.person_id == by.person_id,
+                study.state != "closed",
                 Cohort.programme_id == programme_id,
             )
             .limit(1)
         )
+        for judge, study in ((AngoffJudge, AngoffStudy), (StandardJudge, StandardStudy))
     )

@@ -1,4 +1,4 @@
-"""Pass marks: proposed with a reason, judged by the modified Angoff method, approved by a second person."""
+"""Pass marks: proposed with a reason, judged by the modified Angoff method, approved by a second person. Further methods: standards."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,8 +12,10 @@ from lms import policy
 from lms.accounts import queries as accounts
 from lms.accounts.models import Person
 from lms.assessments import queries, rules
-from lms.assessments.models import AngoffJudge, AngoffRating, AngoffStudy, CutScore, ExamForm, Test
+from lms.assessments.models import AngoffJudge, AngoffRating, AngoffStudy, ExamForm, Test
 from lms.assessments.rules.cuts import LEAST_JUDGES, STUDY_MOVES, require_rating
+from lms.assessments.rules.standards import FROM_RESULTS
+from lms.assessments.services.agreeing import grade_by, keep_cut
 from lms.assessments.services.making import record
 from lms.core import approvals, clock, notices
 from lms.core.db import db
@@ -49,7 +51,7 @@ SECOND = notices.Kind(
 )
 
 
-def _tell(
+def tell(
     people: Sequence[Person],
     kind: notices.Kind,
     test: Test,
@@ -81,31 +83,37 @@ def _test_of(approval: approvals.Approval) -> Test | None:
 
 
 def _current(approval: approvals.Approval) -> Mapping[str, Any] | None:
-    """What was proposed, as long as the test is a draft: once it is open, its pass mark stands."""
+    """What was proposed, as long as it may still become the pass mark.
+
+    While the test is a draft; from results also until they are released, and only as long as they are the same results.
+    """
     test = _test_of(approval)
-    return approval.payload if test is not None and test.state == rules.TestState.DRAFT else None
+    if test is None:
+        return None
+    if test.state == rules.TestState.DRAFT:
+        return approval.payload
+    if approval.payload["method"] not in FROM_RESULTS or test.is_released:
+        return None
+    results = queries.first_results(test.id)
+    if approval.payload["method"] == "hofstee":
+        digest = results.sha256
+    else:
+        found = queries.borderline_found(test)
+        digest = found.sha256 if found else ""
+    is_same = not results.unmarked and digest == approval.payload["evidence"]["data_sha256"]
+    return approval.payload if is_same else None
 
 
-def _set(approval: approvals.Approval, _by: approvals.By, at: datetime) -> None:
+def _set(approval: approvals.Approval, by: approvals.By, at: datetime) -> None:
     test = _test_of(approval)
     if test is None:
         raise NotFound
     given = approval.payload
-    test.cut_percent = given["percent"]
-    before = queries.cut_scores(test.id)
-    db.session.add(
-        CutScore(
-            test_id=test.id,
-            n=before[0].n + 1 if before else 1,
-            method=given["method"],
-            percent=given["percent"],
-            reason=approval.reason,
-            evidence=given["evidence"],
-            approval_id=approval.id,
-            at=at,
-        )
+    if test.state == rules.TestState.PUBLISHED:
+        grade_by(test, given["percent"], reason=approval.reason, by=by, at=at)
+    keep_cut(
+        test, approval, method=given["method"], percent=given["percent"], evidence=given["evidence"], at=at
     )
-    db.session.flush()
 
 
 CUT = approvals.Kind(
@@ -129,15 +137,34 @@ def propose_cut(
     evidence = _evidence(study) if study is not None else None
     if evidence is not None and evidence["whole_percent"] != percent:
         raise RuleBroken("not_the_result", _("The judges found another pass mark."), field="percent")
+    return put_forward(
+        test,
+        percent=percent,
+        method="angoff" if study is not None else "fixed",
+        evidence=evidence,
+        reason=reason,
+        by=by,
+        at=at,
+    )
+
+
+def put_forward(
+    test: Test,
+    *,
+    percent: int,
+    method: str,
+    evidence: Mapping[str, Any] | None,
+    reason: str,
+    by: Actor,
+    at: datetime,
+) -> approvals.Approval:
+    """Put a pass mark (whose test and percentage were looked at) before a second person, and tell those who may decide."""
+    if not reason.strip():
+        raise RuleBroken("reason", _("Say why this pass mark is right."), field="reason")
     approval = approvals.propose(
         CUT,
         f"test:{test.public_id}",
-        {
-            "test": test.public_id,
-            "percent": percent,
-            "method": "angoff" if study is not None else "fixed",
-            "evidence": evidence,
-        },
+        {"test": test.public_id, "percent": percent, "method": method, "evidence": evidence},
         by=by,
         reason=reason.strip()[:1000],
         at=at,
@@ -150,7 +177,7 @@ def propose_cut(
         for person in accounts.persons_with_role(role, scope, on=today)
         if person.id != by.person_id
     }
-    _tell(
+    tell(
         list(deciders.values()),
         PROPOSED,
         test,
@@ -234,7 +261,7 @@ def start_study(
     )
     db.session.flush()
     record(test, "judge", by=by, at=at, study=study.public_id, judges=len(judges))
-    _tell(judges, INVITED, test, f"/judging/{study.public_id}", f"study:{study.public_id}:1", at)
+    tell(judges, INVITED, test, f"/judging/{study.public_id}", f"study:{study.public_id}:1", at)
     return study
 
 
@@ -277,7 +304,7 @@ def move_study(study: AngoffStudy, act: str, *, by: Actor, at: datetime) -> Ango
     if act == "next_round":
         done = [judge.person_id for judge in view.judges if view.is_complete(judge, 1)]
         people = db.session.scalars(select(Person).where(Person.id.in_(done)).order_by(Person.id)).all()
-        _tell(people, SECOND, study.test, f"/judging/{study.public_id}", f"study:{study.public_id}:2", at)
+        tell(people, SECOND, study.test, f"/judging/{study.public_id}", f"study:{study.public_id}:2", at)
     return study
 
 

@@ -26,6 +26,7 @@ from lms.assessments.models import (
 )
 from lms.assessments.queries import markers as query
 from lms.assessments.rules import markers as rule
+from lms.assessments.rules.standards import require_rating_of_station
 from lms.core import audit, clock, deid, notices
 from lms.core.db import db
 from lms.core.errors import NotFound, RuleBroken
@@ -295,7 +296,14 @@ def mark_response(
 
 
 def _mark(
-    seat: MarkerSeat, given: Mapping[str, Fraction], note: str, *, client_uuid: str, by: Actor, at: datetime
+    seat: MarkerSeat,
+    given: Mapping[str, Fraction],
+    note: str,
+    *,
+    client_uuid: str,
+    by: Actor,
+    at: datetime,
+    rating: int | None = None,
 ) -> Marking:
     response, sitting = seat.response, seat.response.sitting
     db.session.execute(select(MarkedResponse.id).where(MarkedResponse.id == response.id).with_for_update())
@@ -324,6 +332,7 @@ def _mark(
         given={name: str(value) for name, value in sorted(given.items())},
         share=rule.earned(lines, given),
         note=words,
+        rating=rating,
         account_id=by.account_id,
         at=at,
     )
@@ -352,13 +361,16 @@ def mark_at_station(
     note: str,
     *,
     client_uuid: str,
+    rating: int | None = None,
     by: Actor,
     at: datetime,
 ) -> Marking:
     """Fill in the checklist of a station for one candidate (sitting as ``queries.station_people`` loads it).
 
-    Raises RuleBroken("station_full") where other examiners have taken every place.
+    ``rating``: how the examiner rates the candidate as a whole; it earns nothing and serves the pass mark by borderline
+    regression. Raises RuleBroken ("station_full" where other examiners have taken every place, "global_rating").
     """
+    require_rating_of_station(rating)
     slot = next(
         (
             one["slot"]
@@ -374,7 +386,7 @@ def mark_at_station(
     response = response_for(sitting, slot, station.version.id, at=at)
     seat = _sit_down(response, query.marking_plan(sitting.test_id).examiners, by, at)
     policy.require(by, Permission.RESPONSE_MARK, query.markable(seat))
-    return _mark(seat, given, note, client_uuid=client_uuid, by=by, at=at)
+    return _mark(seat, given, note, client_uuid=client_uuid, by=by, at=at, rating=rating)
 
 
 def _sit_down(response: MarkedResponse, examiners: int, by: Actor, at: datetime) -> MarkerSeat:

@@ -8,7 +8,9 @@ from sqlalchemy.orm import joinedload
 
 from lms import policy
 from lms.assessments import queries, rules
-from lms.assessments.models import Grade, GradeRun, Mark, Test
+from lms.assessments.models import Grade, GradeRun, Mark, StandardStudy, Test
+from lms.assessments.services.agreeing import keep_cut
+from lms.assessments.services.standards import standard_evidence
 from lms.core import approvals, audit, ports
 from lms.core.db import db
 from lms.core.errors import RuleBroken
@@ -28,7 +30,13 @@ def _of(approval: approvals.Approval) -> Test:
 
 def _current(approval: approvals.Approval) -> dict[str, Any]:
     test = _of(approval)
-    return queries.regrade(test, approval.payload["cut_percent"]).payload(test)
+    diff = queries.regrade(test, approval.payload["cut_percent"])
+    return diff.payload(test) | _standard(approval)
+
+
+def _standard(approval: approvals.Approval) -> dict[str, Any]:
+    """The method behind another pass mark; the marks that it came from are part of the diff."""
+    return {"standard": approval.payload["standard"]} if "standard" in approval.payload else {}
 
 
 def _write(approval: approvals.Approval, by: approvals.By, at: datetime) -> None:
@@ -71,7 +79,9 @@ def _write(approval: approvals.Approval, by: approvals.By, at: datetime) -> None
                 at=at,
             )
         )
-    test.cut_percent = diff.cut_percent
+    if diff.cut_percent != diff.run.cut_percent:
+        standard = approval.payload.get("standard") or {"method": "fixed", "evidence": None}
+        keep_cut(test, approval, **standard, percent=diff.cut_percent, at=at)
     db.session.flush()
     audit.record(
         "assessments.test.regrade",
@@ -98,11 +108,19 @@ REGRADE = approvals.Kind(
 
 
 def propose_regrade(
-    test: Test, *, cut_percent: int, seen_sha256: str, reason: str, by: Actor, at: datetime
+    test: Test,
+    *,
+    cut_percent: int,
+    seen_sha256: str,
+    reason: str,
+    standard: tuple[str, StandardStudy | None] | None = None,
+    by: Actor,
+    at: datetime,
 ) -> approvals.Approval:
-    """Propose the diff that was seen; another person decides.
+    """Propose the diff that was seen; another person decides. ``standard``: method and study that found the pass mark.
 
-    Raises RuleBroken("nothing_changes") for unchanged keys and cut, ("stale") when the diff is another by now.
+    Raises RuleBroken("nothing_changes") for unchanged keys and cut, ("stale") when the diff is another by now,
+    ("newer_keys") for a pass mark from results that newer keys would change.
     """
     policy.require(by, Permission.TEST_MANAGE, test, see=Permission.TEST_READ)
     if test.state != rules.TestState.PUBLISHED:
@@ -117,6 +135,18 @@ def propose_regrade(
     payload = diff.payload(test)
     if approvals.digest(payload) != seen_sha256:
         raise RuleBroken("stale", _("What would change is not what you saw. Look at it again."))
+    if standard is not None:
+        if diff.newer_keys:
+            raise RuleBroken(
+                "newer_keys",
+                _("Regrade by the newer keys first: they change the results this pass mark rests on."),
+            )
+        evidence = standard_evidence(test, *standard, at=at)
+        if evidence["whole_percent"] != cut_percent:
+            raise RuleBroken(
+                "not_the_result", _("What was found by now is another pass mark. Look at it again.")
+            )
+        payload["standard"] = {"method": standard[0], "evidence": evidence}
     return approvals.propose(
         REGRADE,
         f"test:{test.public_id}",

@@ -144,6 +144,7 @@ def examine(public_id: str, question_id: str, sitting_id: str) -> ResponseReturn
                 given,
                 form.note.data or "",
                 client_uuid=form.client_uuid.data,
+                rating=form.global_rating,
                 by=by,
                 at=at,
             )
@@ -153,6 +154,7 @@ def examine(public_id: str, question_id: str, sitting_id: str) -> ResponseReturn
         found, row = _candidate(public_id, question_id, sitting_id)
     elif row.marking is not None:
         form.note.data = row.marking.note
+        form.rating.data = str(row.marking.rating or "")
     page = render_template(
         "assessments/examine.html",
         station=found,
