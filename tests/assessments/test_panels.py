@@ -1,5 +1,6 @@
 """Pass marks by Ebel, Hofstee and borderline regression: what judges and results show, agreed by two people."""
 
+import re
 from datetime import timedelta
 from fractions import Fraction
 
@@ -339,6 +340,23 @@ def test_an_examiner_rates_the_candidate_as_a_whole(app, cast, at):
     (station,) = queries.borderline_found(hall.test).stations
     assert station.points == [(2.0, 5.0)]
     assert not station.is_usable
+
+
+def test_the_page_of_a_station_keeps_the_rating_and_names_one_that_is_none(app, cast, at, browser):
+    hall = make_hall(cast, at, kinds=("A1", "OSCE"))
+    hall.ask("OSCE", hall.markers[0])
+    with transaction():
+        sitting = services.start(hall.test, client_uuid="click-0001", by=cast.trainee, at=at)
+    address = f"/tests/{hall.test.public_id}/stations/{hall.question('OSCE')}/{sitting.public_id}"
+    client = browser(hall.markers[0], lang="en")
+    assert "The candidate as a whole" in client.get(address).text
+    typed = {"client_uuid": "rate-page-1", "line-a": "2", "line-b": "3", "note": ""}
+    assert client.post(address, data=typed | {"rating": "9"}).status_code == 422
+    for _click in range(2):
+        assert client.post(address, data=typed | {"rating": "2"}).status_code == 303
+    db.session.rollback()
+    assert db.session.scalars(select(models.Marking.rating)).all() == [2]
+    assert re.search(r'value="2"[^>]*checked', client.get(address).text)
 
 
 def test_borderline_regression_adds_up_the_published_cut_of_a_station():

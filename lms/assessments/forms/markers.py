@@ -27,7 +27,7 @@ class MarkForm(Form):
 
     rating = RadioField(
         lazy("The candidate as a whole"),
-        description=lazy("At stations only. It earns nothing; the pass mark can be computed from it."),
+        description=lazy("It earns nothing; the pass mark can be computed from it."),
         validate_choice=False,
         choices=[SelectChoice(str(number), words) for number, words in RATINGS.items()],
     )

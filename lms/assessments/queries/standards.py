@@ -15,7 +15,6 @@ from lms import policy
 from lms.assessments import rules
 from lms.assessments.models import (
     CutScore,
-    ExamForm,
     Grade,
     Mark,
     MarkedResponse,
@@ -589,11 +588,6 @@ def agreed_cut(test: Test, n: int) -> AgreedCut:
 def is_over(test: Test, at: datetime) -> bool:
     """Whether nobody can sit a test any more."""
     return test.state == rules.TestState.PUBLISHED and at >= test.closes_at
-
-
-def has_stations(forms: Iterable[ExamForm]) -> bool:
-    """Whether any paper holds a station."""
-    return any(rules.TYPES[slot["type"]].kind == rule.STATION for form in forms for slot in form.slots)
 
 
 def fails_at(results: Results, percent: int) -> int:
