@@ -101,6 +101,7 @@ class Permission(StrEnum):
     COHORT_READ = "programmes.cohort.read"
     COHORT_MANAGE = "programmes.cohort.manage"
     ENROLMENT_READ = "programmes.enrolment.read"
+    SIGNING_DELEGATE = "programmes.signing.delegate"
 
     COURSE_READ = "courses.course.read"
     COURSE_EDIT = "courses.course.edit"
@@ -264,6 +265,7 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.COHORT_READ: [[_READS], [holds(R.EDUCATOR, R.EDUCATION_OFFICE)]],
     P.COHORT_MANAGE: [[_RUNS]],
     P.ENROLMENT_READ: [[is_trainee], [is_mentor], [_READS]],
+    P.SIGNING_DELEGATE: [[is_mentor]],
     P.COURSE_READ: [
         [is_enrolled, is_published],
         [holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.MENTOR)],

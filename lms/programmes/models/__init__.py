@@ -163,6 +163,10 @@ class Pairing(WithId, Base):
     from_on: Mapped[date] = mapped_column(Date)
     to_on: Mapped[date] = mapped_column(Date)
     """Last day, inclusive."""
+    given_by_id: Mapped[int | None] = mapped_column(ForeignKey("pairing.id"), index=True)
+    """The primary mentor's own pairing out of which a deputy acts: a delegation, at most 14 days, never passed on."""
+    reason: Mapped[str] = mapped_column(String(200), default="")
+    """Why it was given, or why it ended before its day."""
 
     placement: Mapped[Placement] = relationship(back_populates="pairings", lazy="raise")
     mentor: Mapped[Person] = relationship(lazy="raise")

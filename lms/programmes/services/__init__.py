@@ -302,9 +302,26 @@ def pair(
     by: Actor | None,
 ) -> Pairing:
     """Pair a trainee with a mentor, second assessor or deputy for some days of a placement; twice is once."""
-    cohort = enrolment.cohort
     if by is not None:
-        policy.require(by, Permission.COHORT_MANAGE, cohort)
+        policy.require(by, Permission.COHORT_MANAGE, enrolment.cohort)
+    return join(enrolment, placement, mentor, kind=kind, from_on=from_on, to_on=to_on, at=at, by=by)
+
+
+def join(
+    enrolment: Enrolment,
+    placement: Placement,
+    mentor: Person,
+    *,
+    kind: str,
+    from_on: date,
+    to_on: date,
+    at: datetime,
+    by: Actor | None,
+    given_by: Pairing | None = None,
+    reason: str = "",
+) -> Pairing:
+    """``pair`` for whoever was found to be allowed it: the coordinator, or the mentor who delegates (``given_by``)."""
+    cohort = enrolment.cohort
     if kind not in rules.KINDS:
         raise RuleBroken("pairing_kind", _("Choose what the colleague will be."), field="kind")
     rules.require_other_person(enrolment.person_id, mentor.id)
@@ -324,7 +341,13 @@ def pair(
     primaries = [(other.from_on, other.to_on) for other in others if other.kind == "primary"]
     rules.require_single_primary(kind, (from_on, to_on), primaries)
     pairing = Pairing(
-        placement_id=placement.id, mentor_person_id=mentor.id, kind=kind, from_on=from_on, to_on=to_on
+        placement_id=placement.id,
+        mentor_person_id=mentor.id,
+        kind=kind,
+        from_on=from_on,
+        to_on=to_on,
+        given_by_id=given_by.id if given_by else None,
+        reason=reason,
     )
     pairing.mentor = mentor
     db.session.add(pairing)
@@ -347,5 +370,8 @@ def pair(
         account_id=_who(by),
         subject=f"enrolment:{enrolment.public_id}",
         kind=kind,
+        person=mentor.public_id,
+        from_on=from_on.isoformat(),
+        to_on=to_on.isoformat(),
     )
     return pairing

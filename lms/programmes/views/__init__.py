@@ -3,28 +3,24 @@
 from collections.abc import Sequence
 from datetime import date
 
-from flask import Blueprint, flash, redirect, render_template, request
+from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lms import policy
-from lms.accounts import queries as accounts
-from lms.accounts import rules as account_rules
-from lms.accounts.models import Person
 from lms.core import clock
-from lms.core.errors import RuleBroken
 from lms.core.i18n import _, pick
 from lms.policy import Permission, Role, allows
 from lms.programmes import queries, services
 from lms.programmes.forms import CohortForm, EnrolForm, HospitalForm, PairForm, PlaceForm, ProgrammeForm
 from lms.programmes.models import Cohort, Enrolment, Pairing, Placement
+from lms.programmes.views import mentors
+from lms.programmes.views.blueprint import PER_PAGE, bp, colleague, person_of_login
 from lms.web import files
 from lms.web.filters import day
 from lms.web.guard import actor, staff
 from lms.web.paging import Page, page_number
 
-bp = Blueprint("programmes", __name__)
-
-PER_PAGE = 50
+__all__ = ["bp", "mentors"]
 
 
 def _today() -> date:
@@ -225,16 +221,6 @@ def roll_csv(public_id: str) -> ResponseReturnValue:
 # ---------------------------------------------------------------- enrol, place, pair
 
 
-def _person_of_login(text: str) -> Person:
-    """The person behind an e-mail address or phone number. Raises RuleBroken at ``login``."""
-    account = accounts.account_by_login(account_rules.clean_login(text))
-    if account is None or account.disabled_at is not None:
-        raise RuleBroken(
-            "login_unknown", _("No account has this e-mail address or phone number."), field="login"
-        )
-    return account.person
-
-
 @bp.get("/cohorts/<public_id>/enrol")
 @staff(*queries.MANAGERS)
 def enrol_form(public_id: str) -> ResponseReturnValue:
@@ -264,7 +250,7 @@ def enrol(public_id: str) -> ResponseReturnValue:
     form.offer(queries.tracks(), queries.hospitals())
 
     def act() -> Enrolment:
-        person = _person_of_login(form.login.data)
+        person = person_of_login(form.login.data)
         home = queries.hospital(form.home_hospital.data) if form.home_hospital.data else None
         return services.enrol(person, found, track=form.track.data, home_hospital=home, at=at, by=by)
 
@@ -357,7 +343,7 @@ def pair(public_id: str) -> ResponseReturnValue:
         return services.pair(
             found,
             placement,
-            _colleague(form, found),
+            colleague(form, found.cohort.programme_id),
             kind=form.kind.data,
             from_on=form.from_on.data,
             to_on=form.to_on.data,
@@ -369,15 +355,3 @@ def pair(public_id: str) -> ResponseReturnValue:
         return _pair_page(public_id, form)
     flash(_("The pairing is noted."), "ok")
     return redirect(f"/trainees/{public_id}", 303)
-
-
-def _colleague(form: PairForm, enrolment: Enrolment) -> Person:
-    """The chosen colleague: one who mentors in the programme already, or anybody by how they sign in."""
-    if form.login.data:
-        return _person_of_login(form.login.data)
-    for person in queries.colleagues(enrolment.cohort.programme_id):
-        if person.public_id == form.mentor.data:
-            return person
-    raise RuleBroken(
-        "mentor_missing", _("Choose a colleague, or give an e-mail address or phone number."), field="mentor"
-    )
