@@ -187,7 +187,7 @@ def whole_files(planned: Sequence[Planned], *, sound: bool, program: str) -> lis
 
 def loudness(name: str, *, program: str) -> list[str]:
     """The command that measures a sound by EBU R 128 and says so at the end of what it says."""
-    measured = ffmpeg.input(f"file:work/a-{name}.mp4")["a"].filter("ebur128", peak="true", framelog="quiet")
+    measured = ffmpeg.input(f"file:work/a-{name}.mp4")["a"].filter("ebur128", peak="true", framelog="verbose")
     whole = measured.output("-", format="null")
     return _command(whole.global_args("-nostdin", "-hide_banner", "-nostats", "-v", "info"), program)
 
