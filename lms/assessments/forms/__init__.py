@@ -25,6 +25,7 @@ from lms.assessments.models import ExamForm, ItemBank, KeyRevision, QuestionVers
 from lms.assessments.rules import Fault, field_at, fields_of, read_sheet
 from lms.assessments.rules.blueprint import MOST_CELLS, Cell
 from lms.assessments.rules.papers import Limits
+from lms.assessments.rules.standards import FROM_RESULTS
 from lms.assessments.services import Terms
 from lms.core import clock
 from lms.core.errors import RuleBroken
@@ -139,6 +140,9 @@ class RegradeForm(Form):
     reason = TextAreaField(lazy("Why"), validators=[Length(max=200)])
     seen = HiddenField(validators=[Length(max=64)])
     """Digest of what was shown."""
+    standard = HiddenField(validators=[Optional(), AnyOf(sorted(FROM_RESULTS))])
+    """The method that found the pass mark; empty: chosen."""
+    study = HiddenField(validators=[Length(max=12)])
 
 
 class LateForm(Form):

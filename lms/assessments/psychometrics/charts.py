@@ -213,6 +213,26 @@ def information_curve(
 # ---------------------------------------------------------------- the cut score
 
 
+def judges_cuts(name: str, cuts: Sequence[Number], *, cut: Number) -> Chart:
+    """The pass mark of each judge, from the lowest to the highest, and their mean."""
+    judge_word, cut_word = _("Judge"), _("Cut score")
+    ordered = sorted(float(one) for one in cuts)
+    plane = Plane((judge_word, (0.0, len(ordered) + 1.0)), (cut_word, (0.0, 100.0)), least_step=1.0)
+    for place, one in enumerate(ordered, 1):
+        plane.dot(place, one, shown(one))
+    plane.mark_up(cut, _("Cut score %(cut)s", cut=shown(cut)))
+    title = _(
+        "Ebel: a cut score of %(cut)s; the judges lie between %(low)s and %(high)s.",
+        cut=shown(cut),
+        low=shown(ordered[0]),
+        high=shown(ordered[-1]),
+    )
+    description = _("Each point is the cut score of one judge; the dashed line is their mean.")
+    return Chart(
+        title, plane.svg(name, title, description), (judge_word, cut_word), tuple(enumerate(ordered, 1))
+    )
+
+
 def hofstee(
     name: str,
     fail_rates: Sequence[tuple[Number, Number]],

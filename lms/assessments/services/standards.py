@@ -182,8 +182,9 @@ def standard_evidence(
     """
     if method == "ebel":
         return _ebel_evidence(study)
-    rule.require_results(is_over=query.is_over(test, at), unmarked=query.first_results(test.id).unmarked)
-    found = _hofstee_evidence(test, study) if method == "hofstee" else _borderline_evidence(test)
+    results = query.first_results(test.id)
+    rule.require_results(is_over=query.is_over(test, at), unmarked=results.unmarked)
+    found = _hofstee_evidence(results, study) if method == "hofstee" else _borderline_evidence(test)
     rule.require_percent(found["whole_percent"])
     quality = query.quality_now(test, found["whole_percent"])
     return {
@@ -196,7 +197,7 @@ def standard_evidence(
             "false_fail": quality.false_fail,
             "why": str(quality.why.get("wrong", "") and quality.why["wrong"].value),
         },
-        "fails": query.fails_at(query.first_results(test.id), found["whole_percent"]),
+        "fails": query.fails_at(results, found["whole_percent"]),
     }
 
 
@@ -226,11 +227,10 @@ def _ebel_evidence(study: StandardStudy | None) -> dict[str, Any]:
     }
 
 
-def _hofstee_evidence(test: Test, study: StandardStudy | None) -> dict[str, Any]:
+def _hofstee_evidence(results: query.Results, study: StandardStudy | None) -> dict[str, Any]:
     if study is None or study.state != "closed":
         raise _not_closed()
     (view,) = query.panel_views([study])
-    results = query.first_results(test.id)
     found = query.hofstee_found(view, results)
     if found is None:
         raise _too_few()

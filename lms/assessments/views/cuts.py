@@ -18,7 +18,7 @@ from lms.web.guard import actor, members, staff
 deciders = staff(*queries.MAKERS, *queries.DECIDERS)
 
 
-def _test(public_id: str, by: Actor) -> Test:
+def read_test(public_id: str, by: Actor) -> Test:
     """A test for whoever proposes its pass mark or decides on it. NotFound for all others."""
     found = queries.test(public_id, by)
     if not (allows(by, Permission.TEST_MANAGE, found) or allows(by, Permission.APPROVE, found)):
@@ -35,7 +35,7 @@ def _back(public_id: str) -> ResponseReturnValue:
 def cut(public_id: str) -> ResponseReturnValue:
     """The pass mark of a test: what holds, what is proposed, what judges found."""
     by = actor()
-    found = _test(public_id, by)
+    found = read_test(public_id, by)
     return _page(found, by)
 
 
@@ -76,7 +76,7 @@ def _page(found: Test, by: Actor, failed: Form | None = None) -> ResponseReturnV
 def propose_cut(public_id: str) -> ResponseReturnValue:
     """Propose the pass mark; another person decides."""
     by, at = actor(), clock.now()
-    found = _test(public_id, by)
+    found = read_test(public_id, by)
     form = CutForm.of_request()
 
     def act() -> object:
@@ -90,7 +90,7 @@ def propose_cut(public_id: str) -> ResponseReturnValue:
         )
 
     if not form.run(act):
-        return _page(_test(public_id, by), by, form)
+        return _page(read_test(public_id, by), by, form)
     flash(_("Another person decides on the pass mark."), "success")
     return _back(public_id)
 
@@ -100,7 +100,7 @@ def propose_cut(public_id: str) -> ResponseReturnValue:
 def decide_cut(public_id: str) -> ResponseReturnValue:
     """Agree to the proposed pass mark, or send it back."""
     by, at = actor(), clock.now()
-    found = _test(public_id, by)
+    found = read_test(public_id, by)
     form = DecideForm.of_request()
     if not form.run(
         lambda: services.decide_cut(
@@ -112,7 +112,7 @@ def decide_cut(public_id: str) -> ResponseReturnValue:
             at=at,
         )
     ):
-        return _page(_test(public_id, by), by, form)
+        return _page(read_test(public_id, by), by, form)
     flash(
         _("Approved.") if form.outcome.data == approvals.APPROVED else _("Sent back with your reason."),
         "success",
@@ -125,7 +125,7 @@ def decide_cut(public_id: str) -> ResponseReturnValue:
 def withdraw_cut(public_id: str) -> ResponseReturnValue:
     """Take one's own proposal back."""
     by, at = actor(), clock.now()
-    found = _test(public_id, by)
+    found = read_test(public_id, by)
     with transaction():
         services.withdraw_cut(found, by=by, at=at)
     return _back(public_id)
@@ -139,7 +139,7 @@ def withdraw_cut(public_id: str) -> ResponseReturnValue:
 def ask_judges(public_id: str) -> ResponseReturnValue:
     """Ask judges to rate the questions of a sealed paper."""
     by, at = actor(), clock.now()
-    found = _test(public_id, by)
+    found = read_test(public_id, by)
     papers = queries.forms_of(found.id)
     people = queries.possible_judges(found.programme_id, on=clock.today(at))
     form = StudyForm.of_request()
@@ -153,7 +153,7 @@ def ask_judges(public_id: str) -> ResponseReturnValue:
             at=at,
         )
     ):
-        return _page(_test(public_id, by), by, form)
+        return _page(read_test(public_id, by), by, form)
     flash(_("The judges are told."), "success")
     return _back(public_id)
 
@@ -163,13 +163,13 @@ def ask_judges(public_id: str) -> ResponseReturnValue:
 def move_study(public_id: str, study_id: str, act: str) -> ResponseReturnValue:
     """Begin the second round, or end the study."""
     by, at = actor(), clock.now()
-    found = _test(public_id, by)
+    found = read_test(public_id, by)
     study = next((one for one in queries.studies(found.id) if one.public_id == study_id), None)
     if study is None or act not in {"next_round", "close"}:
         raise NotFound
     form = Form.of_request()
     if not form.run(lambda: services.move_study(study, act, by=by, at=at)):
-        return _page(_test(public_id, by), by, form)
+        return _page(read_test(public_id, by), by, form)
     return _back(public_id)
 
 

@@ -8,8 +8,10 @@ from flask.typing import ResponseReturnValue
 
 from lms.assessments import queries, services
 from lms.assessments.forms import DecideForm, RegradeForm
-from lms.assessments.models import Test
+from lms.assessments.models import StandardStudy, Test
+from lms.assessments.rules.standards import FROM_RESULTS
 from lms.assessments.views.blueprint import bp
+from lms.assessments.views.panels import loaded_study
 from lms.core import approvals, clock
 from lms.core.db import transaction
 from lms.core.errors import NotFound
@@ -38,6 +40,20 @@ def _dry_run(found: Test, waiting: approvals.Approval | None, typed: int | None 
     return queries.regrade(found, cut if cut is not None and 1 <= cut <= 100 else None)
 
 
+def _standard_asked(found: Test) -> dict[str, str]:
+    """The method and study that the address names, where it found the pass mark."""
+    method = request.args.get("standard", "")
+    if method not in FROM_RESULTS:
+        return {}
+    study = loaded_study(found, method, request.args.get("study", ""))
+    return {"standard": method, "study": study.public_id if study else ""}
+
+
+def _standard(found: Test, form: RegradeForm) -> tuple[str, StandardStudy | None] | None:
+    method = form.standard.data
+    return (method, loaded_study(found, method, form.study.data or "")) if method else None
+
+
 @bp.get("/tests/<public_id>/regrade")
 @regraders
 def regrade(public_id: str) -> ResponseReturnValue:
@@ -52,7 +68,8 @@ def _page(
     waiting = approvals.open_for(services.REGRADE, f"test:{found.public_id}")
     diff = _dry_run(found, waiting, form.cut.data if form else None)
     digest = approvals.digest(diff.payload(found))
-    shown = form or RegradeForm()
+    held = {"standard": waiting.payload["standard"]} if waiting and "standard" in waiting.payload else {}
+    shown = form or RegradeForm(data=_standard_asked(found))
     shown.cut.data = diff.cut_percent if form is None else form.cut.data
     number = page_number()
     rows = diff.changed
@@ -68,7 +85,9 @@ def _page(
             form=shown,
             failed=failed or DecideForm(),
             waiting=waiting,
-            is_stale=waiting is not None and waiting.payload_sha256 != digest,
+            held=held.get("standard"),
+            is_stale=waiting is not None
+            and waiting.payload_sha256 != approvals.digest(diff.payload(found) | held),
             may_propose=waiting is None and allows(by, Permission.TEST_MANAGE, found),
             may_decide=waiting is not None and approvals.may_decide(waiting, by),
             is_proposer=waiting is not None and waiting.proposed_by_person_id == by.person_id,
@@ -92,6 +111,7 @@ def propose_regrade(public_id: str) -> ResponseReturnValue:
             cut_percent=form.cut.data,
             seen_sha256=form.seen.data or "",
             reason=form.reason.data or "",
+            standard=_standard(found, form),
             by=by,
             at=at,
         )
