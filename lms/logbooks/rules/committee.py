@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from lms.core.errors import RuleBroken
-from lms.core.i18n import _
+from lms.core.i18n import _, lazy
 
 SCHEDULED, IN_SESSION, RATIFIED, CANCELLED = "scheduled", "in_session", "ratified", "cancelled"
 STATES = (SCHEDULED, IN_SESSION, RATIFIED, CANCELLED)
@@ -134,3 +134,35 @@ def standing(records: Sequence[Held], number: int, *, today: date) -> str:
     if one.expires_on is not None and today >= one.expires_on:
         return "expired"
     return "in_force" if one.from_on <= today else "later"
+
+
+LEVELS: dict[int, str] = {
+    1: lazy("May watch only"),
+    2: lazy("Under direct supervision, the supervisor in the room"),
+    3: lazy("Under indirect supervision, the supervisor quickly at hand"),
+    4: lazy("Unsupervised, the supervisor within reach"),
+    5: lazy("May supervise others"),
+}
+"""ten Cate's levels of supervision."""
+
+
+def require_chair_words(*, approved: bool, achieved: bool, words: str, field: str) -> None:
+    """A deferral has a reason, and so has an approval although the numbers are not met."""
+    if words:
+        return
+    if not approved:
+        raise RuleBroken("reason_missing", _("Write why this item is deferred."), field=field)
+    if not achieved:
+        raise RuleBroken(
+            "reason_missing",
+            _("Write why this item is approved although its numbers are not met."),
+            field=field,
+        )
+
+
+def require_in_time(decided_on: date, *, today: date) -> None:
+    """An appeal comes within its days."""
+    if today > appeal_until(decided_on):
+        raise RuleBroken(
+            "appeal_late", _("An appeal is possible within %(days)s days of the decision.", days=APPEAL_DAYS)
+        )
