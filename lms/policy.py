@@ -144,6 +144,14 @@ class Permission(StrEnum):
     ENTRY_VOID = "logbooks.entry.void"
     ENTRY_LET_IN = "logbooks.entry.let_in"
     LEDGER_READ = "logbooks.ledger.read"
+    COMMITTEE_READ = "logbooks.committee.read"
+    COMMITTEE_CONVENE = "logbooks.committee.convene"
+    COMMITTEE_VOTE = "logbooks.committee.vote"
+    COMMITTEE_CLOSE = "logbooks.committee.close"
+    DECISION_APPEAL = "logbooks.decision.appeal"
+    DECISION_ANSWER = "logbooks.decision.answer"
+    ENTRUSTMENT_READ = "logbooks.entrustment.read"
+    ENTRUSTMENT_REVOKE = "logbooks.entrustment.revoke"
 
     PROGRESS_READ = "certificates.progress.read"
     CERTIFICATE_ISSUE = "certificates.certificate.issue"
@@ -244,6 +252,27 @@ def someone_else_wrote_it(actor: Actor, thing: Any) -> bool:
     return bool(getattr(thing, "author_person_id", None) != actor.person_id)
 
 
+def sits_in_it(actor: Actor, thing: Any) -> bool:
+    """the actor sits in the meeting"""
+    return actor.person_id in getattr(thing, "member_person_ids", ())
+
+
+def chairs_it(actor: Actor, thing: Any) -> bool:
+    """the actor chairs the meeting"""
+    return bool(getattr(thing, "chair_person_id", None) == actor.person_id)
+
+
+def has_no_conflict(actor: Actor, thing: Any) -> bool:
+    """the actor neither is the trainee nor was ever paired with them"""
+    trainee = getattr(thing, "trainee_person_id", None)
+    return actor.person_id != trainee and actor.person_id not in getattr(thing, "mentor_person_ids", ())
+
+
+def did_not_decide(actor: Actor, thing: Any) -> bool:
+    """the actor did not sit in the meeting that decided"""
+    return actor.person_id not in getattr(thing, "member_person_ids", ())
+
+
 def was_submitted(_actor: Actor, thing: Any) -> bool:
     """it has left the trainee's draft"""
     return getattr(thing, "state", None) not in {"draft", "discarded"}
@@ -323,6 +352,20 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.ENTRY_VOID: [[holds(R.DIRECTOR), someone_else_wrote_it]],
     P.ENTRY_LET_IN: [[holds(R.COORDINATOR, R.DIRECTOR)]],
     P.LEDGER_READ: [[is_self], [holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.COMMITTEE_READ: [[sits_in_it], [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.COMMITTEE_CHAIR)]],
+    P.COMMITTEE_CONVENE: [[holds(R.COORDINATOR, R.COMMITTEE_CHAIR)]],
+    P.COMMITTEE_VOTE: [[holds(R.COMMITTEE_MEMBER, R.COMMITTEE_CHAIR), sits_in_it, has_no_conflict]],
+    P.COMMITTEE_CLOSE: [[holds(R.COMMITTEE_CHAIR), chairs_it]],
+    P.DECISION_APPEAL: [[is_trainee]],
+    P.DECISION_ANSWER: [
+        [holds(R.DIRECTOR, R.COMMITTEE_CHAIR, R.COMMITTEE_MEMBER), did_not_decide, has_no_conflict]
+    ],
+    P.ENTRUSTMENT_READ: [
+        [is_trainee],
+        [is_mentor],
+        [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.UNIT_LEAD, R.COMMITTEE_MEMBER, R.COMMITTEE_CHAIR)],
+    ],
+    P.ENTRUSTMENT_REVOKE: [[holds(R.COMMITTEE_CHAIR, R.DIRECTOR)]],
     P.PROGRESS_READ: [[is_trainee], [is_mentor], [_READS]],
     P.CERTIFICATE_ISSUE: [[_RUNS]],
     P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],

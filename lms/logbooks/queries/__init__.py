@@ -1,5 +1,6 @@
 """Questions about logbooks."""
 
+from lms.logbooks.queries import committee
 from lms.logbooks.queries.around import Mentee, entry_facts, mentees, signed_count, tasks
 from lms.logbooks.queries.choices import frequent_items, items, signers_between
 from lms.logbooks.queries.figures import figures
@@ -85,6 +86,7 @@ __all__ = [
     "chain_of",
     "check",
     "cohorts_of_signers",
+    "committee",
     "crowded_signers",
     "decided",
     "due_to_escalate",
