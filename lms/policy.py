@@ -143,6 +143,12 @@ class Permission(StrEnum):
     ENTRY_VOID = "logbooks.entry.void"
     ENTRY_LET_IN = "logbooks.entry.let_in"
     LEDGER_READ = "logbooks.ledger.read"
+    WORKPLACE_ASK = "logbooks.workplace.ask"
+    WORKPLACE_START = "logbooks.workplace.start"
+    WORKPLACE_READ = "logbooks.workplace.read"
+    WORKPLACE_ASSESS = "logbooks.workplace.assess"
+    WORKPLACE_RESPOND = "logbooks.workplace.respond"
+    WORKPLACE_VOID = "logbooks.workplace.void"
 
     PROGRESS_READ = "certificates.progress.read"
     CERTIFICATE_ISSUE = "certificates.certificate.issue"
@@ -216,6 +222,16 @@ def is_judge(actor: Actor, thing: Any) -> bool:
 def is_marker(actor: Actor, thing: Any) -> bool:
     """the actor was asked to mark it"""
     return actor.person_id in getattr(thing, "marker_person_ids", ())
+
+
+def is_assessor(actor: Actor, thing: Any) -> bool:
+    """the actor was asked to assess it"""
+    return bool(getattr(thing, "assessor_person_id", None) == actor.person_id)
+
+
+def someone_elses_training(actor: Actor, thing: Any) -> bool:
+    """it belongs to no training of the actor's person"""
+    return bool(getattr(thing, "trainee_person_id", None) != actor.person_id)
 
 
 def someone_else_sat_it(actor: Actor, thing: Any) -> bool:
@@ -321,6 +337,17 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.ENTRY_VOID: [[holds(R.DIRECTOR), someone_else_wrote_it]],
     P.ENTRY_LET_IN: [[holds(R.COORDINATOR, R.DIRECTOR)]],
     P.LEDGER_READ: [[is_self], [holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.WORKPLACE_ASK: [[is_trainee]],
+    P.WORKPLACE_START: [[is_mentor, someone_elses_training]],
+    P.WORKPLACE_READ: [
+        [is_trainee],
+        [is_assessor],
+        [is_mentor],
+        [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.UNIT_LEAD)],
+    ],
+    P.WORKPLACE_ASSESS: [[is_assessor, someone_elses_training]],
+    P.WORKPLACE_RESPOND: [[is_trainee]],
+    P.WORKPLACE_VOID: [[holds(R.DIRECTOR), someone_elses_training]],
     P.PROGRESS_READ: [[is_trainee], [is_mentor], [_READS]],
     P.CERTIFICATE_ISSUE: [[_RUNS]],
     P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],
