@@ -5,9 +5,10 @@ three steps with anchor words. The two are different families and never meet in 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy
@@ -457,6 +458,41 @@ def require_decline(reason: str) -> None:
     """A refusal has one of the reasons."""
     if reason not in DECLINE_REASONS:
         raise RuleBroken("reason_missing", _("Choose a reason."), field="reason")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What an assessor put into a form."""
+
+    level: int
+    """O-SCORE, 1 to 5; 0 where none was chosen."""
+    ratings: Mapping[str, int]
+    """Domain → step; a domain that was not seen is left out."""
+    strength: str
+    improvement: str
+    plan: str
+
+    def cleaned(self, plain: Callable[[str], str]) -> "Filled":
+        """The same with its texts made plain."""
+        return replace(
+            self,
+            strength=plain(self.strength),
+            improvement=plain(self.improvement),
+            plan=plain(self.plan),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The part of the signed document that the assessor wrote; each scale carries its family."""
+        return {
+            "form": FORM_VERSION,
+            "level": self.level,
+            "level_family": FAMILY_LEVEL,
+            "ratings": dict(self.ratings),
+            "ratings_family": FAMILY_DOMAIN,
+            "strength": self.strength,
+            "improvement": self.improvement,
+            "plan": self.plan,
+        }
 
 
 # ---------------------------------------------------------------- over the programme
