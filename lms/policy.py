@@ -152,6 +152,12 @@ class Permission(StrEnum):
     DECISION_ANSWER = "logbooks.decision.answer"
     ENTRUSTMENT_READ = "logbooks.entrustment.read"
     ENTRUSTMENT_REVOKE = "logbooks.entrustment.revoke"
+    WORKPLACE_ASK = "logbooks.workplace.ask"
+    WORKPLACE_START = "logbooks.workplace.start"
+    WORKPLACE_READ = "logbooks.workplace.read"
+    WORKPLACE_ASSESS = "logbooks.workplace.assess"
+    WORKPLACE_RESPOND = "logbooks.workplace.respond"
+    WORKPLACE_VOID = "logbooks.workplace.void"
 
     PROGRESS_READ = "certificates.progress.read"
     CERTIFICATE_ISSUE = "certificates.certificate.issue"
@@ -225,6 +231,16 @@ def is_judge(actor: Actor, thing: Any) -> bool:
 def is_marker(actor: Actor, thing: Any) -> bool:
     """the actor was asked to mark it"""
     return actor.person_id in getattr(thing, "marker_person_ids", ())
+
+
+def is_assessor(actor: Actor, thing: Any) -> bool:
+    """the actor was asked to assess it"""
+    return bool(getattr(thing, "assessor_person_id", None) == actor.person_id)
+
+
+def someone_elses_training(actor: Actor, thing: Any) -> bool:
+    """it belongs to no training of the actor's person"""
+    return bool(getattr(thing, "trainee_person_id", None) != actor.person_id)
 
 
 def someone_else_sat_it(actor: Actor, thing: Any) -> bool:
@@ -366,6 +382,17 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
         [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.UNIT_LEAD, R.COMMITTEE_MEMBER, R.COMMITTEE_CHAIR)],
     ],
     P.ENTRUSTMENT_REVOKE: [[holds(R.COMMITTEE_CHAIR, R.DIRECTOR)]],
+    P.WORKPLACE_ASK: [[is_trainee]],
+    P.WORKPLACE_START: [[is_mentor, someone_elses_training]],
+    P.WORKPLACE_READ: [
+        [is_trainee],
+        [is_assessor],
+        [is_mentor],
+        [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.UNIT_LEAD)],
+    ],
+    P.WORKPLACE_ASSESS: [[is_assessor, someone_elses_training]],
+    P.WORKPLACE_RESPOND: [[is_trainee]],
+    P.WORKPLACE_VOID: [[holds(R.DIRECTOR), someone_elses_training]],
     P.PROGRESS_READ: [[is_trainee], [is_mentor], [_READS]],
     P.CERTIFICATE_ISSUE: [[_RUNS]],
     P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],

@@ -14,6 +14,8 @@ def verify(enrolment_id: str) -> int:
         where = (
             f"entry {broken.entry}, version {broken.revision}" if broken.entry else f"event {broken.revision}"
         )
+        if broken.assessment:
+            where = f"assessment {broken.assessment}"
         print(f"BROKEN {where}: {rules.LINKS[broken.link]}")
     print(
         f"{verdict.entries} entries, {verdict.signatures} signatures, {verdict.events} events in the trail: "

@@ -379,3 +379,5 @@ for _table in (
     "late_window",
 ):
     append_only(_table)
+
+from lms.logbooks.models import workplace  # noqa: E402, F401  (its tables hang on those above)

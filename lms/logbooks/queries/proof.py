@@ -14,6 +14,7 @@ from lms.core.db import db
 from lms.core.digests import canonical_json
 from lms.logbooks import rules
 from lms.logbooks.models import Entry, EntryAct, EntryReturn, EntryRevision, Signature
+from lms.logbooks.queries import workplace
 from lms.logbooks.queries.records import KEYS, chain_of, keys_known, said, shown
 from lms.programmes.models import Enrolment
 
@@ -187,6 +188,8 @@ class Broken:
     revision: int
     link: str
     """A key of ``rules.LINKS``."""
+    assessment: str = ""
+    """Public id, where it is an assessment in the workplace that does not hold."""
 
 
 @dataclass(frozen=True)
@@ -263,9 +266,12 @@ def verify(enrolment_id: int) -> Verdict:
             continue
         if not _shows(entry, latest[entry.id, entry.revision_no].payload):
             broken.append(Broken(entry.public_id, entry.revision_no, "entry"))
+    forms = workplace.signed_forms(enrolment_id)
+    faults = workplace.broken_of(forms)
+    broken += [Broken("", 0, faults[one.id], one.public_id) for one in forms if one.id in faults]
     trail = [audit.verify(scope=chain_of(enrolment_id)), audit.verify(scope=KEYS)]
     broken += [Broken("", link.seq, "chain") for verdict in trail for link in verdict.broken]
-    return Verdict(len(entries), len(signatures), trail[0].events, tuple(broken))
+    return Verdict(len(entries), len(signatures) + len(forms), trail[0].events, tuple(broken))
 
 
 def _shows(entry: Entry, payload: Mapping[str, Any]) -> bool:

@@ -121,6 +121,7 @@ LINKS: dict[str, str] = {
     "key": lazy("the signer’s key is not the one that the audit trail knows"),
     "trail": lazy("the audit trail witnesses something else"),
     "entry": lazy("the entry shows other facts than those that were signed"),
+    "form": lazy("the assessment shows other facts than those that were signed"),
     "unsigned": lazy("the entry counts as signed and no signature stands"),
     "chain": lazy("the audit trail itself is broken"),
 }

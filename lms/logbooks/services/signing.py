@@ -1,30 +1,21 @@
 """Acts of those who sign: open, sign, countersign, withdraw, give back; and of the director: void, revive."""
 
-import base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import update
-from sqlalchemy.exc import IntegrityError
 
 from lms.accounts import queries as accounts
 from lms.accounts.models import Person
-from lms.core import audit, deid, ids, retractions, site
+from lms.core import deid, ids, retractions
 from lms.core.db import db
-from lms.core.digests import (
-    canonical_json,
-    digest_of,
-    ed25519_private_key,
-    ed25519_public_key,
-    seal,
-    sign_ed25519,
-    unseal,
-)
+from lms.core.digests import digest_of
 from lms.core.errors import NotFound, RuleBroken
 from lms.core.i18n import _
 from lms.core.ports import FactChanged, certificate_holders, fact_changed
 from lms.logbooks import queries, rules
-from lms.logbooks.models import Entry, EntryAct, EntryReturn, Signature, SigningKey
+from lms.logbooks.models import Entry, EntryAct, EntryReturn, Signature
+from lms.logbooks.services.keys import key_of, signed_with
 from lms.logbooks.services.record import (
     DECLINED,
     RETURNED,
@@ -189,7 +180,7 @@ def _signed(
             "record_broken",
             _("This record does not match its digest any more. Tell your administrator; do not sign it."),
         )
-    key = _key_of(by, at=at)
+    key = key_of(by, at=at)
     signature = Signature(
         public_id=ids.public_id(),
         entry_id=entry.id,
@@ -211,8 +202,7 @@ def _signed(
     signature.key, signature.signer = key, db.session.get_one(Person, by.person_id)
     said = queries.said(signature)
     signature.statement_sha256 = digest_of(said)
-    private_key = unseal(base64.b64decode(key.sealed), site.settings().keys_passphrase)
-    signature.signature = sign_ed25519(canonical_json(said), private_key=private_key).hex()
+    signature.signature = signed_with(key, said)
     db.session.add(signature)
     db.session.flush()  # the trigger lets the entry on only when its signature is there
     record(
@@ -229,39 +219,6 @@ def _signed(
         statement=signature.statement_sha256,
     )
     return signature
-
-
-def _key_of(by: Actor, *, at: datetime) -> SigningKey:
-    """The actor's own key, made when they first sign; the trail of keys knows its public half."""
-    found = queries.key_of(by.person_id)
-    if found is not None:
-        return found
-    private_key = ed25519_private_key()
-    made = SigningKey(
-        public_id=ids.public_id(),
-        person_id=by.person_id,
-        public_key=ed25519_public_key(private_key).hex(),
-        sealed=base64.b64encode(seal(private_key, site.settings().keys_passphrase)).decode(),
-        made_at=at,
-    )
-    try:
-        with db.session.begin_nested():
-            db.session.add(made)
-            db.session.flush()
-    except IntegrityError:  # two first signatures at the same moment
-        found = queries.key_of(by.person_id)
-        if found is None:
-            raise
-        return found
-    audit.record(
-        queries.KEY_MADE,
-        scope=queries.KEYS,
-        at=at,
-        account_id=by.account_id,
-        subject=f"key:{made.public_id}",
-        public_key=made.public_key,
-    )
-    return made
 
 
 def _acted_as(entry: Entry, by: Actor) -> str:

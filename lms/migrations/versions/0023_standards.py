@@ -1,7 +1,7 @@
 """pass marks by Ebel, Hofstee and borderline regression: panels and what they said, the examiner's global rating
 
 Revision ID: 0023
-Revises: 0019
+Revises: 0021
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = '0023'
-down_revision = '0019'
+down_revision = '0021'
 branch_labels = None
 depends_on = None
 
