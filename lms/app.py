@@ -34,6 +34,7 @@ from lms.policy import Actor, allows
 from lms.programmes import queries as programmes_queries
 from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
+from lms.programmes.views import places as places_views
 from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
 
@@ -105,6 +106,7 @@ def _join_pages(app: Flask) -> None:
         operation.bp,
         accounts_views.bp,
         programmes_views.bp,
+        places_views.bp,
         courses_views.bp,
         assessments_views.bp,
         logbooks_views.bp,

@@ -67,21 +67,6 @@ class ProgrammeForm(Form):
     )
 
 
-class HospitalForm(Form):
-    """A hospital that sends trainees."""
-
-    name_zh = StringField(
-        lazy("Chinese name of the hospital"),
-        [InputRequired(lazy("Give the hospital’s name in Chinese.")), Length(max=120)],
-        filters=[_trimmed],
-    )
-    name_en = StringField(
-        lazy("English name of the hospital"),
-        [InputRequired(lazy("Give the hospital’s name in English.")), Length(max=160)],
-        filters=[_trimmed],
-    )
-
-
 class CohortForm(Form):
     """A new intake."""
 

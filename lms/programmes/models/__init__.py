@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.accounts.models import Person
 from lms.core.db import Base, WithId
+from lms.programmes.models.places import HospitalVersion as HospitalVersion
 
 
 class Hospital(WithId, Base):
@@ -27,6 +28,8 @@ class Hospital(WithId, Base):
     """``east``, ``central``, ``west`` or ``northeast``."""
     relation: Mapped[str] = mapped_column(String(20), default="trainee-source")
     """``base``, ``partner`` or ``trainee-source``."""
+    closed_on: Mapped[date | None] = mapped_column(Date)
+    """Since when it is offered no more; None while it is open."""
 
 
 class Programme(WithId, Base):

@@ -329,8 +329,10 @@ def managed_programmes(by: Actor) -> Sequence[Programme]:
 
 
 def hospitals() -> Sequence[Hospital]:
-    """Every hospital by its Chinese name."""
-    return db.session.scalars(select(Hospital).order_by(Hospital.name_zh)).all()
+    """Every open hospital by its Chinese name."""
+    return db.session.scalars(
+        select(Hospital).where(Hospital.closed_on.is_(None)).order_by(Hospital.name_zh)
+    ).all()
 
 
 def hospital(public_id: str) -> Hospital | None:

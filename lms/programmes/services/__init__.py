@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from lms import policy
@@ -14,39 +14,12 @@ from lms.core.i18n import _
 from lms.policy import Actor, Permission, Role
 from lms.programmes import rules
 from lms.programmes.models import Cohort, Enrolment, Hospital, Pairing, Placement, Programme
+from lms.programmes.services.places import add_hospital as add_hospital
+from lms.programmes.services.places import name_hospital as name_hospital
 
 
 def _who(by: Actor | None) -> int | None:
     return by.account_id if by else None
-
-
-def add_hospital(
-    *,
-    code: str,
-    name_zh: str,
-    name_en: str,
-    at: datetime,
-    by: Actor | None,
-    relation: str = "trainee-source",
-    tier: str = "",
-    region: str = "",
-) -> Hospital:
-    """Make a hospital known. ``by`` None: the demonstration."""
-    if by is not None:
-        policy.require(by, Permission.COHORT_MANAGE, None)
-    hospital = Hospital(
-        code=code, name_zh=name_zh, name_en=name_en, relation=relation, tier=tier, region=region
-    )
-    db.session.add(hospital)
-    db.session.flush()
-    audit.record(
-        "programmes.hospital.add",
-        scope="site",
-        at=at,
-        account_id=_who(by),
-        subject=f"hospital:{hospital.public_id}",
-    )
-    return hospital
 
 
 def add_programme(
@@ -120,19 +93,6 @@ def open_programme(
         at=at,
         by=by,
     )
-
-
-def name_hospital(
-    *, name_zh: str, name_en: str, relation: str = "trainee-source", at: datetime, by: Actor
-) -> Hospital:
-    """The hospital of this Chinese name, made known if it is not."""
-    policy.require(by, Permission.COHORT_MANAGE, None)
-    known = db.session.scalar(select(Hospital).where(Hospital.name_zh == name_zh).order_by(Hospital.id))
-    if known is not None:
-        return known
-    last = db.session.scalar(select(func.max(Hospital.id))) or 0
-    code = f"H{last + 1}"  # two at once get the same, and the second one is asked to look again
-    return add_hospital(code=code, name_zh=name_zh, name_en=name_en, relation=relation, at=at, by=by)
 
 
 def add_cohort(

@@ -11,7 +11,7 @@ from lms.core import clock
 from lms.core.i18n import _, pick
 from lms.policy import Permission, Role, allows
 from lms.programmes import queries, services
-from lms.programmes.forms import CohortForm, EnrolForm, HospitalForm, PairForm, PlaceForm, ProgrammeForm
+from lms.programmes.forms import CohortForm, EnrolForm, PairForm, PlaceForm, ProgrammeForm
 from lms.programmes.models import Cohort, Enrolment, Pairing, Placement
 from lms.programmes.views import mentors
 from lms.programmes.views.blueprint import PER_PAGE, bp, colleague, person_of_login
@@ -79,37 +79,6 @@ def open_programme() -> ResponseReturnValue:
         return _programme_page(form)
     flash(_("The programme is open. Next: its first cohort."), "ok")
     return redirect("/cohorts/new", 303)
-
-
-@bp.get("/hospitals")
-@staff(*queries.MANAGERS)
-def hospitals() -> ResponseReturnValue:
-    """The hospitals that train or send people, and the form of a new one."""
-    return _hospitals_page(HospitalForm())
-
-
-def _hospitals_page(form: HospitalForm) -> ResponseReturnValue:
-    policy.require(actor(), Permission.COHORT_MANAGE)
-    number, rows = page_number(), queries.hospitals()
-    shown = rows[(number - 1) * PER_PAGE : number * PER_PAGE]
-    return render_template(
-        "programmes/hospitals.html", tab="cohorts", form=form, page=Page(shown, number, len(rows), PER_PAGE)
-    ), form.status
-
-
-@bp.post("/hospitals")
-@staff(*queries.MANAGERS)
-def add_hospital() -> ResponseReturnValue:
-    """Make a hospital known; the same hospital twice is once."""
-    form = HospitalForm.of_request()
-    if not form.run(
-        lambda: services.name_hospital(
-            name_zh=form.name_zh.data, name_en=form.name_en.data, at=clock.now(), by=actor()
-        )
-    ):
-        return _hospitals_page(form)
-    flash(_("The hospital is in the list."), "ok")
-    return redirect("/hospitals", 303)
 
 
 @bp.get("/cohorts/new")
