@@ -12,6 +12,7 @@ from lms.logbooks.views.blueprint import PER_PAGE, bp
 from lms.logbooks.views.own import note_seen
 from lms.policy import Permission, allows
 from lms.programmes import queries as programmes
+from lms.programmes.queries import meetings as meeting_queries
 from lms.web.guard import actor, members
 from lms.web.paging import Page, page_number
 
@@ -51,6 +52,7 @@ def trainee(public_id: str) -> ResponseReturnValue:
         tracks=dict(programmes.tracks()),
         reads=reads,
         manages=manages,
+        reads_meetings=allows(by, Permission.MEETING_READ, meeting_queries.scope_of(enrolment, placements)),
         lets_in=allows(by, Permission.ENTRY_LET_IN, enrolment.cohort),
         overview=overview,
         page=Page(rows, number, total, PER_PAGE),

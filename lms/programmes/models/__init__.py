@@ -7,6 +7,20 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.accounts.models import Person
 from lms.core.db import Base, WithId
+from lms.programmes.models.attendance import Attendance
+from lms.programmes.models.meetings import Meeting, MeetingAcknowledgement
+
+__all__ = [
+    "Attendance",
+    "Cohort",
+    "Enrolment",
+    "Hospital",
+    "Meeting",
+    "MeetingAcknowledgement",
+    "Pairing",
+    "Placement",
+    "Programme",
+]
 
 
 class Hospital(WithId, Base):
