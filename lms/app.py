@@ -35,6 +35,7 @@ from lms.programmes import jobs as programmes_jobs
 from lms.programmes import queries as programmes_queries
 from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
+from lms.programmes.views import attendance as attendance_views
 from lms.programmes.views import meetings as meetings_views
 from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
@@ -108,6 +109,7 @@ def _join_pages(app: Flask) -> None:
         accounts_views.bp,
         programmes_views.bp,
         meetings_views.bp,
+        attendance_views.bp,
         courses_views.bp,
         assessments_views.bp,
         logbooks_views.bp,

@@ -148,6 +148,7 @@ def hold(public_id: str) -> ResponseReturnValue:
         )
 
     if not form.run(act):
+        enrolment, placements = _may_hold(public_id, by)
         return _meeting_page(form, enrolment)
     flash(_("The meeting is written down. The trainee is asked to confirm it."), "ok")
     return redirect(f"/trainees/{public_id}/meetings", 303)
@@ -193,7 +194,8 @@ def correct(public_id: str, meeting_id: str) -> ResponseReturnValue:
     elif form.run(act):
         flash(_("The correction is kept. The trainee is asked to confirm it."), "ok")
         return redirect(f"/trainees/{public_id}/meetings", 303)
-    return _meeting_page(form, enrolment, meeting)
+    enrolment, placements = _may_hold(public_id, by)
+    return _meeting_page(form, enrolment, queries.meeting(meeting_id, placements))
 
 
 @bp.post("/trainees/<public_id>/meetings/<meeting_id>/acknowledge")
