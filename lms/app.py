@@ -31,9 +31,12 @@ from lms.logbooks import queries as logbooks_queries
 from lms.logbooks import views as logbooks_views
 from lms.migrations import newest, revision_of
 from lms.policy import Actor, allows
+from lms.programmes import jobs as programmes_jobs
 from lms.programmes import queries as programmes_queries
 from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
+from lms.programmes.views import attendance as attendance_views
+from lms.programmes.views import meetings as meetings_views
 from lms.programmes.views import places as places_views
 from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
@@ -107,6 +110,8 @@ def _join_pages(app: Flask) -> None:
         accounts_views.bp,
         programmes_views.bp,
         places_views.bp,
+        meetings_views.bp,
+        attendance_views.bp,
         courses_views.bp,
         assessments_views.bp,
         logbooks_views.bp,
@@ -255,7 +260,14 @@ def _join_figures() -> None:
 
 def _join_jobs() -> None:
     """Everything a worker can do."""
-    for room in (accounts_jobs, courses_jobs, assessments_jobs, logbooks_jobs, certificates_jobs):
+    for room in (
+        accounts_jobs,
+        programmes_jobs,
+        courses_jobs,
+        assessments_jobs,
+        logbooks_jobs,
+        certificates_jobs,
+    ):
         room.register()
     notices.register_jobs()
     for chore in (

@@ -102,6 +102,11 @@ class Permission(StrEnum):
     COHORT_MANAGE = "programmes.cohort.manage"
     ENROLMENT_READ = "programmes.enrolment.read"
     SIGNING_DELEGATE = "programmes.signing.delegate"
+    MEETING_READ = "programmes.meeting.read"
+    MEETING_HOLD = "programmes.meeting.hold"
+    MEETING_ACKNOWLEDGE = "programmes.meeting.acknowledge"
+    ATTENDANCE_READ = "programmes.attendance.read"
+    ATTENDANCE_CONFIRM = "programmes.attendance.confirm"
 
     COURSE_READ = "courses.course.read"
     COURSE_EDIT = "courses.course.edit"
@@ -223,6 +228,11 @@ def someone_else_signs(actor: Actor, thing: Any) -> bool:
     return bool(getattr(thing, "signer_person_id", None) != actor.person_id)
 
 
+def is_someone_else_s_training(actor: Actor, thing: Any) -> bool:
+    """it is not the actor's own training"""
+    return bool(getattr(thing, "trainee_person_id", None) != actor.person_id)
+
+
 def is_judge(actor: Actor, thing: Any) -> bool:
     """the actor was asked to judge it"""
     return actor.person_id in getattr(thing, "judge_person_ids", ())
@@ -311,6 +321,14 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.COHORT_MANAGE: [[_RUNS]],
     P.ENROLMENT_READ: [[is_trainee], [is_mentor], [_READS]],
     P.SIGNING_DELEGATE: [[is_mentor]],
+    P.MEETING_READ: [[is_trainee], [is_mentor], [holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.MEETING_HOLD: [[is_mentor, is_someone_else_s_training]],
+    P.MEETING_ACKNOWLEDGE: [[is_trainee]],
+    P.ATTENDANCE_READ: [[is_trainee], [is_mentor], [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR)]],
+    P.ATTENDANCE_CONFIRM: [
+        [is_mentor, is_someone_else_s_training],
+        [holds(R.COORDINATOR), is_someone_else_s_training],
+    ],
     P.COURSE_READ: [
         [is_enrolled, is_published],
         [holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.MENTOR)],

@@ -185,7 +185,13 @@ ACTS: dict[str, str] = {
     "programmes.hospital.change": lazy("changed what is known of a hospital"),
     "programmes.hospital.close": lazy("closed a hospital"),
     "programmes.hospital.reopen": lazy("opened a hospital again"),
+    "programmes.attendance.confirm": lazy("confirmed what a trainee’s day was"),
+    "programmes.meeting.acknowledge": lazy("confirmed a meeting"),
+    "programmes.meeting.correct": lazy("corrected what was written down of a meeting"),
+    "programmes.meeting.hold": lazy("wrote down a meeting"),
     "programmes.pairing.add": lazy("paired a trainee with a mentor"),
+    "programmes.pairing.end": lazy("ended a pairing"),
+    "programmes.pairing.remove": lazy("took back a pairing that had not begun"),
     "programmes.placement.add": lazy("placed a trainee"),
     "programmes.programme.add": lazy("opened a programme"),
 }

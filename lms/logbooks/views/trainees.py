@@ -12,6 +12,7 @@ from lms.logbooks.views.blueprint import PER_PAGE, bp
 from lms.logbooks.views.own import note_seen
 from lms.policy import Permission, allows
 from lms.programmes import queries as programmes
+from lms.programmes.queries import meetings as meeting_queries
 from lms.web.guard import actor, members
 from lms.web.paging import Page, page_number
 
@@ -42,6 +43,7 @@ def trainee(public_id: str) -> ResponseReturnValue:
         rows = queries.entries(enrolment, own=own, state=state, item=item, page=number, per_page=PER_PAGE)
     total = overview.total(state=state, item=item) if overview else 0
     manages = allows(by, Permission.COHORT_MANAGE, enrolment.cohort)
+    around = meeting_queries.scope_of(enrolment, placements)
     page = render_template(
         "logbooks/trainee.html",
         tab="cohorts" if manages else "trainees",
@@ -51,6 +53,8 @@ def trainee(public_id: str) -> ResponseReturnValue:
         tracks=dict(programmes.tracks()),
         reads=reads,
         manages=manages,
+        reads_meetings=allows(by, Permission.MEETING_READ, around),
+        reads_attendance=allows(by, Permission.ATTENDANCE_READ, around),
         lets_in=allows(by, Permission.ENTRY_LET_IN, enrolment.cohort),
         overview=overview,
         page=Page(rows, number, total, PER_PAGE),

@@ -7,7 +7,22 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.accounts.models import Person
 from lms.core.db import Base, WithId
-from lms.programmes.models.places import HospitalVersion as HospitalVersion
+from lms.programmes.models.attendance import Attendance
+from lms.programmes.models.meetings import Meeting, MeetingAcknowledgement
+from lms.programmes.models.places import HospitalVersion
+
+__all__ = [
+    "Attendance",
+    "Cohort",
+    "Enrolment",
+    "Hospital",
+    "HospitalVersion",
+    "Meeting",
+    "MeetingAcknowledgement",
+    "Pairing",
+    "Placement",
+    "Programme",
+]
 
 
 class Hospital(WithId, Base):

@@ -150,6 +150,7 @@ def cohort(public_id: str) -> ResponseReturnValue:
         tracks=dict(queries.tracks()),
         manages=allows(by, Permission.COHORT_MANAGE, found),
         reads_ledger=by.is_any(Role.COORDINATOR, Role.DIRECTOR),
+        reads_attendance=allows(by, Permission.ATTENDANCE_READ, found),
     )
 
 
