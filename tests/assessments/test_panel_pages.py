@@ -65,6 +65,7 @@ def test_ebel_from_the_panel_to_the_printed_sheet(test, cast, at, browser):
     )
     assert wrong.status_code == 422
     assert f'href="#expect-{CELLS[0]}"' in wrong.text
+    assert "Essential · Easy: Give a number from 0 to 100." in wrong.text
     assert 'value="120"' in wrong.text
     assert 'value="40"' in wrong.text
     assert wrong.text.count(" selected") == 5
@@ -89,6 +90,7 @@ def test_ebel_from_the_panel_to_the_printed_sheet(test, cast, at, browser):
     page = examiner.get(address).text
     assert "65.0% ± 5.0 (standard error), 2 judges" in page
     assert "<svg" in page
+    assert "Results counted" not in page
     result = {"study": study.public_id, "percent": "65", "reason": ""}
     assert examiner.post(f"{address}/propose", data=result).status_code == 422
     other = examiner.post(f"{address}/propose", data=result | {"percent": "60", "reason": "the panel"})

@@ -6,7 +6,7 @@ from typing import Any
 from wtforms import HiddenField, IntegerField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange
 
-from lms.assessments.rules.standards import CELLS, Sorted
+from lms.assessments.rules.standards import CELLS, Sorted, cell_words
 from lms.core.i18n import _, lazy
 from lms.web.forms import Form, request_value
 
@@ -57,22 +57,22 @@ class SortForm(Form):
             if text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= 100:
                 expected[cell] = int(text)
             elif text:
-                self._fault(f"expect-{cell}", _("Give a number from 0 to 100."))
-        for slot in slots:
+                self._fault(f"expect-{cell}", cell_words(cell), _("Give a number from 0 to 100."))
+        for place, slot in enumerate(slots, 1):
             text = self._text(f"cell-{slot}")
             if text in CELLS:
                 cells[slot] = text
             elif text:
-                self._fault(f"cell-{slot}", _("Choose one of the nine cells."))
+                self._fault(f"cell-{slot}", _("Question %(n)s", n=place), _("Choose one of the nine cells."))
         return Sorted(cells, expected)
 
     def _text(self, name: str) -> str:
         self.typed[name] = request_value(name).strip()[:24]
         return self.typed[name]
 
-    def _fault(self, name: str, text: str) -> None:
+    def _fault(self, name: str, where: str, text: str) -> None:
         self.faults[name] = text
-        self.linked.append((name, text))
+        self.linked.append((name, _("%(where)s: %(what)s", where=where, what=text)))
 
     def validate(self, *args: Any, **kwargs: Any) -> bool:
         """Whether everything could be read."""
