@@ -35,6 +35,7 @@ from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
 from lms.demo.pages import add_sample_pages
+from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
 from lms.logbooks.models import Entry, Framework, Item
 from lms.logbooks.rules import Content
@@ -395,6 +396,13 @@ def _logbooks(
             )
     log("aygul", "N12", 3, role="S_TU", age="7-28d")
     log("ma", "N16", 5, age="1-6d")
+    add_assessments(
+        lambda moment: _acting(people["li"], at=moment),
+        lambda moment: _acting(people["wang"], at=moment),
+        people["wang"],
+        items,
+        at=at,
+    )
 
 
 def videos_ready(app: Flask) -> tuple[int, int]:

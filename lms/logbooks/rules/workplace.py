@@ -90,7 +90,7 @@ KINDS: dict[str, Kind] = {
             (
                 _domain(
                     "history",
-                    lazy("History"),
+                    lazy("History taking"),
                     lazy("Asks by list, misses danger signs"),
                     lazy("Goes straight to what matters"),
                 ),
@@ -207,7 +207,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "transport",
-            lazy("Transport"),
+            lazy("Transport of a child"),
             lazy("A transport, from the call to the handover"),
             (
                 _domain(

@@ -10,6 +10,7 @@ from lms.core.i18n import _, _n
 from lms.logbooks import queries, rules, services
 from lms.logbooks.forms import ReturnForm, SeveralForm, SignForm
 from lms.logbooks.models import Entry, EntryReturn, Signature
+from lms.logbooks.queries import workplace
 from lms.logbooks.views.blueprint import bp
 from lms.policy import Actor
 from lms.web.confirm import confirmation, confirmed
@@ -32,6 +33,7 @@ def to_sign() -> ResponseReturnValue:
         page=Page(cards, number, total, CARDS_PER_PAGE),
         done=queries.decided(request.args.get("done", ""), by),
         seconds=queries.to_second(by),
+        to_assess=workplace.to_assess_count(by),
         routine=any(rules.is_routine(card.entry.facts, critical=card.entry.item.critical) for card in cards),
         confirmation=confirmation(at),
     )
