@@ -56,6 +56,10 @@ def _desk(by: Actor) -> str:
         return "/tests"
     if by.is_any(Role.MARKER):
         return "/marking"
+    if by.is_any(Role.COMMITTEE_MEMBER, Role.COMMITTEE_CHAIR):
+        return "/committee"
+    if by.is_any(Role.UNIT_LEAD):
+        return "/bedside"
     if by.is_any(Role.AUDITOR, Role.DATA_PROTECTION_OFFICER):
         return "/audit"
     return "/account"

@@ -26,6 +26,8 @@ _WORK: dict[str, tuple[Role, ...]] = {
     "tests": (Role.EDUCATOR, Role.EXAMINER, Role.INVIGILATOR, Role.COORDINATOR, Role.DIRECTOR),
     "marking": (Role.MARKER,),
     "bank": (Role.EXAMINER, Role.CLINICAL_REVIEWER, Role.EDUCATOR, Role.DIRECTOR),
+    "committee": (Role.COMMITTEE_MEMBER, Role.COMMITTEE_CHAIR),
+    "bedside": (Role.UNIT_LEAD, Role.COMMITTEE_MEMBER, Role.COMMITTEE_CHAIR),
     "audit": (Role.ADMINISTRATOR, Role.AUDITOR, Role.DATA_PROTECTION_OFFICER),
     "audited-cohorts": (Role.AUDITOR,),
     "audited-certificates": (Role.AUDITOR,),
@@ -46,6 +48,8 @@ def _staff_tabs() -> dict[str, Tab]:
             Tab("tests", "/tests", "list-checks", _("Tests")),
             Tab("marking", "/marking", "pen-line", _("Marking")),
             Tab("bank", "/bank", "layers", _("Item bank")),
+            Tab("committee", "/committee", "scale", _("Committee")),
+            Tab("bedside", "/bedside", "qr-code", _("Bedside")),
             Tab("audit", "/audit", "history", _("Audit trail")),
         )
     }

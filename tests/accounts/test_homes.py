@@ -23,6 +23,9 @@ HAVE_WORK = {
     Role.CLINICAL_REVIEWER: "/learn",
     Role.EXAMINER: "/tests",
     Role.INVIGILATOR: "/tests",
+    Role.COMMITTEE_MEMBER: "/committee",
+    Role.COMMITTEE_CHAIR: "/committee",
+    Role.UNIT_LEAD: "/bedside",
     Role.AUDITOR: "/audit",
     Role.DATA_PROTECTION_OFFICER: "/audit",
 }

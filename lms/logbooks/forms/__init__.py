@@ -10,17 +10,20 @@ from wtforms import (
     RadioField,
     SelectChoice,
     SelectField,
+    SelectMultipleField,
     StringField,
     TextAreaField,
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from lms.accounts.models import Person
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy, pick
 from lms.logbooks import rules
 from lms.logbooks.models import Entry, Item
-from lms.logbooks.rules import Content
+from lms.logbooks.rules import Content, committee
+from lms.programmes.models import Enrolment
 from lms.web.confirm import ConfirmingForm
 from lms.web.forms import Form
 
@@ -287,3 +290,108 @@ class ReflectionForm(Form):
         filters=[lambda text: text or ""],
     )
     shared = BooleanField(lazy("Whoever may read this entry may read this too"))
+
+
+class MultiCheckboxField(SelectMultipleField):  # type: ignore[misc]
+    """Several choices as boxes to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class ConveneForm(Form):
+    """A meeting of the competence committee: when, and who sits in it."""
+
+    held_on = DateField(lazy("Date"), [InputRequired(lazy("Give the date."))])
+    chair = SelectField(lazy("Chair"), validate_choice=False)
+    members = MultiCheckboxField(lazy("Members"), validate_choice=False)
+    client_uuid = StringField(validators=[Length(max=64)], filters=[lambda text: text or ""])
+
+    def offer(self, chairs: Sequence[Person], members: Sequence[Person]) -> None:
+        """Give the choices."""
+        self._people = {one.public_id: one for one in [*chairs, *members]}
+        self.chair.choices = [SelectChoice(one.public_id, one.name) for one in chairs]
+        self.members.choices = [SelectChoice(one.public_id, one.name) for one in members]
+
+    def chosen_chair(self) -> Person:
+        """Who chairs. Raises RuleBroken."""
+        found = self._people.get(self.chair.data or "")
+        if found is None:
+            raise RuleBroken("chair_role", _("Choose who holds the role of the chair."), field="chair")
+        return found
+
+    def chosen_members(self) -> list[Person]:
+        """Who sits in it beside the chair; an unknown id is nobody."""
+        return [self._people[one] for one in dict.fromkeys(self.members.data or ()) if one in self._people]
+
+
+class AgendaForm(Form):
+    """Items of one trainee for the agenda of a meeting."""
+
+    trainee = SelectField(lazy("Trainee"), validate_choice=False)
+    items = MultiCheckboxField(lazy("Items"), validate_choice=False)
+
+    def offer(self, enrolments: Sequence[Enrolment], items: Sequence[Item]) -> None:
+        """Give the choices."""
+        self.trainee.choices = [SelectChoice(one.public_id, one.person.name) for one in enrolments]
+        self.items.choices = [
+            SelectChoice(one.code, f"{one.code} · {pick(one.title_zh, one.title_en)}") for one in items
+        ]
+
+
+class VoteForm(Form):
+    """A member's vote on one line of an agenda."""
+
+    choice = RadioField(
+        lazy("Your vote"),
+        [InputRequired(lazy("Choose how you vote."))],
+        choices=_choices(committee.CHOICES),
+        validate_choice=False,
+    )
+    level = SelectField(
+        lazy("Level of supervision"),
+        [Optional()],
+        choices=[
+            SelectChoice("", lazy("Not given")),
+            *(SelectChoice(str(level), text) for level, text in committee.LEVELS.items()),
+        ],
+        validate_choice=False,
+    )
+    words = TextAreaField(
+        lazy("Your words"), [Optional(), Length(max=rules.WORDS_MAX)], filters=[lambda text: text or ""]
+    )
+
+    @property
+    def chosen_level(self) -> int | None:
+        """The level as a number; what is none is None."""
+        return int(self.level.data) if re.fullmatch("[1-5]", self.level.data or "") else None
+
+
+class CloseForm(Form):
+    """Closing a meeting; each line has the chair's words in a field of its own."""
+
+    def refuse(self, refusal: RuleBroken) -> None:
+        """Show a refusal at the words of its line."""
+        if (refusal.field or "").startswith("words-"):
+            self.linked.append((refusal.field or "", refusal.message))
+        else:
+            super().refuse(refusal)
+
+
+class ReasonForm(Form):
+    """Words that an act of the committee needs."""
+
+    words = TextAreaField(
+        lazy("In your words"), [InputRequired(lazy("Write the reason.")), Length(max=rules.WORDS_MAX)]
+    )
+
+
+class AnswerForm(ReasonForm):
+    """The answer to an appeal."""
+
+    outcome = RadioField(
+        lazy("Answer to the appeal"),
+        [InputRequired(lazy("Choose an answer."))],
+        choices=_choices(committee.ANSWERS),
+        validate_choice=False,
+    )

@@ -166,3 +166,23 @@ def require_in_time(decided_on: date, *, today: date) -> None:
         raise RuleBroken(
             "appeal_late", _("An appeal is possible within %(days)s days of the decision.", days=APPEAL_DAYS)
         )
+
+
+CHOICES: dict[str, str] = {"approve": lazy("Approve"), "defer": lazy("Defer"), "abstain": lazy("Abstain")}
+ANSWERS: dict[str, str] = {
+    "upheld": lazy("The decision stands"),
+    "remitted": lazy("A meeting decides anew"),
+}
+STATE_WORDS: dict[str, str] = {
+    SCHEDULED: lazy("Planned"),
+    IN_SESSION: lazy("In session"),
+    RATIFIED: lazy("Closed"),
+    CANCELLED: lazy("Cancelled"),
+}
+STANDINGS: dict[str, str] = {
+    "in_force": lazy("in force"),
+    "later": lazy("not yet in force"),
+    "expired": lazy("out of date"),
+    "revoked": lazy("revoked"),
+    "superseded": lazy("superseded"),
+}

@@ -1,6 +1,27 @@
 """Pages of logbooks: the trainee's own, the mentor's inbox, one trainee for their mentors."""
 
-from lms.logbooks.views import acts, ledger, own, progress, signing, trainees, workplace
+from lms.logbooks.views import (
+    acts,
+    committee,
+    entrustment,
+    ledger,
+    own,
+    progress,
+    signing,
+    trainees,
+    workplace,
+)
 from lms.logbooks.views.blueprint import bp
 
-__all__ = ["acts", "bp", "ledger", "own", "progress", "signing", "trainees", "workplace"]
+__all__ = [
+    "acts",
+    "bp",
+    "committee",
+    "entrustment",
+    "ledger",
+    "own",
+    "progress",
+    "signing",
+    "trainees",
+    "workplace",
+]
