@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lms.accounts import queries as accounts
-from lms.certificates import queries, services
+from lms.certificates import checking, queries, services
 from lms.core import audit, clock, ids, signing
 from lms.core.db import transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
@@ -17,13 +17,15 @@ from lms.programmes import queries as programmes
 from lms.settings import Settings
 
 WORDS = {
-    "valid": "valid: signed by the named authority, and nothing in the file has changed since",
-    "no_signature": "not valid: the file carries no signature",
-    "altered": "not valid: the file was changed after it was signed",
-    "appended": "not valid: something was added to the file after it was signed",
-    "untrusted": "not valid: signed, but not by an authority of this root",
-    "revoked": "not valid: the signer's certificate has been revoked",
-    "unreadable": "not valid: this is no readable PDF",
+    checking.GENUINE: "valid: signed by the named authority, and nothing in the file has changed since",
+    checking.OVERLAID: "not valid: something was laid over the page after it was signed",
+    checking.APPENDED: "not valid: something was added to the file after it was signed",
+    checking.CHANGED: "not valid: the file was changed after it was signed",
+    checking.STRIPPED: "not valid: the file carries no signature, though it names a certificate",
+    checking.LOOKALIKE: "not valid: signed like a certificate, but not by an authority of this root",
+    checking.REVOKED_SIGNER: "not valid: the signer's certificate has been revoked",
+    checking.FOREIGN: "not valid: this is not a certificate",
+    checking.UNREADABLE: "not valid: this is no readable PDF",
 }
 
 
@@ -37,16 +39,17 @@ def verify(file: Path, *, root: Path, crls: Sequence[Path] = (), time_roots: Seq
         print(f"lms: {problem.strerror}: {problem.filename}")
         return 2
     try:
-        check = signing.check_pdf(data, root=trusted, crls=lists, time_roots=clocks)
+        finding = checking.inspect(data, signing.Trust(trusted, lists, clocks))
     except ValueError:
         print(f"lms: {root} is not a certificate, or one of the lists is none")
         return 2
-    print(f"{file.name}: {WORDS.get(check.code, check.code)}")
+    check = finding.check
+    print(f"{file.name}: {WORDS[finding.code]}{f' ({finding.serial})' if finding.serial else ''}")
     if check.is_valid and check.revoked_at:
         print(
             f"The signer was withdrawn on {check.revoked_at:%Y-%m-%d}; time stamps prove that it signed before."
         )
-    return 0 if check.code == "valid" else 1
+    return 0 if finding.is_good else 1
 
 
 def export(to: Path, *, settings: Settings, everything: bool = False) -> int:

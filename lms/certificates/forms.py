@@ -12,7 +12,7 @@ from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, Numbe
 
 from lms.core.i18n import lazy
 from lms.web.confirm import ConfirmingForm
-from lms.web.forms import Form
+from lms.web.forms import FileField, Form
 
 
 class ChooseForm(Form):
@@ -67,3 +67,9 @@ class SerialForm(Form):
         lazy("Certificate number"),
         validators=[DataRequired(lazy("Type the number printed on the certificate.")), Length(max=60)],
     )
+
+
+class FileForm(Form):
+    """A certificate's PDF that somebody was handed."""
+
+    file = FileField(lazy("PDF of a certificate"))

@@ -56,6 +56,7 @@ from lms.certificates.queries.documents import (
     status_list_ids,
     untrue_list,
 )
+from lms.certificates.queries.files import inspect_here, registered, verify_key
 from lms.certificates.queries.log import (
     LogVerdict,
     check_log,
@@ -103,6 +104,7 @@ __all__ = [
     "history",
     "holders",
     "inclusion_document",
+    "inspect_here",
     "issued",
     "latest_file",
     "latest_rule",
@@ -120,6 +122,7 @@ __all__ = [
     "refusal",
     "refusal_words",
     "register_counts",
+    "registered",
     "requirements",
     "root_fingerprint",
     "rule_of",
@@ -130,6 +133,7 @@ __all__ = [
     "tasks",
     "unlogged",
     "untrue_list",
+    "verify_key",
     "waived",
     "waivers",
     "warnings",

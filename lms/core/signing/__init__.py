@@ -39,7 +39,9 @@ from lms.core.signing.checking import (
     UNTRUSTED,
     VALID,
     PdfCheck,
+    Trust,
     check_pdf,
+    trust_of,
 )
 from lms.core.signing.sealing import (
     B_B,
@@ -55,6 +57,7 @@ from lms.core.signing.sealing import (
     sign_pdf,
     stamp_due,
 )
+from lms.core.signing.traces import texts
 
 __all__ = [
     "ALTERED",
@@ -91,6 +94,7 @@ __all__ = [
     "Sealing",
     "Signer",
     "SigningFailed",
+    "Trust",
     "check_pdf",
     "create_authority",
     "extend_pdf",
@@ -103,6 +107,8 @@ __all__ = [
     "sign_pdf",
     "stamp_due",
     "status",
+    "texts",
+    "trust_of",
     "valid_until",
 ]
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from asn1crypto import cms
@@ -42,7 +43,8 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
 from lms.core import clock
-from lms.core.signing.authority import load_certificate, load_crl
+from lms.core.signing.authority import ISSUING_CRL, ROOT, ROOT_CRL, TIME_ROOTS, load_certificate, load_crl
+from lms.core.signing.traces import is_bomb, redraws, signed_reason
 
 MAX_BYTES = 32 * 1024 * 1024
 """A larger file is not read: no certificate of ours comes near."""
@@ -77,11 +79,36 @@ class PdfCheck:
     """When the signer's certificate was withdrawn; set also where time stamps prove that it signed before."""
     covers_whole_file: bool = False
     """False also for a lawful B-LTA file: evidence and time stamps stand behind the signature."""
+    reason: str | None = None
+    """What the signer says the file is; only where the signed bytes are whole. Anybody can have written it if ``untrusted``."""
+    redrawn: bool = False
+    """Whether what was ``appended`` changes what a page shows."""
+    states: tuple[int, ...] = ()
+    """Lengths of the file after each signature or time stamp: the digests by which a register knows it."""
 
     @property
     def is_valid(self) -> bool:
         """Whether the file is the one that the signer made; it may carry evidence and time stamps added since."""
         return self.code == VALID
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whom a reader believes: a root, the lists of what its authorities withdrew, the roots of foreign clocks."""
+
+    root: bytes
+    crls: Sequence[bytes] = ()
+    time_roots: Sequence[bytes] = ()
+
+
+def trust_of(folder: Path) -> Trust | None:
+    """Whom a site believes: the authority in its own folder; None where there is none."""
+    if not (folder / ROOT).exists():
+        return None
+    lists = [(folder / name).read_bytes() for name in (ISSUING_CRL, ROOT_CRL) if (folder / name).exists()]
+    clocks = (folder / TIME_ROOTS).read_bytes() if (folder / TIME_ROOTS).exists() else b""
+    ends = b"-----END CERTIFICATE-----"
+    return Trust((folder / ROOT).read_bytes(), lists, [one + ends for one in clocks.split(ends)[:-1]])
 
 
 def check_pdf(
@@ -117,8 +144,14 @@ def check_pdf(
     if found.code in {REVOKED, APPENDED} and len(ranges) > 1 and at is None:
         anchors = [trusted, *map(load_certificate, time_roots)]
         if _is_long_term(data, anchors, lists, today=today, withdrawn=found.revoked_at):
-            return replace(found, code=VALID)
-    return found
+            found = replace(found, code=VALID)
+    if found.code == APPENDED:
+        added = data[found.states[0] :]
+        found = replace(
+            found, redrawn=len(added) > _MOST_ADDED or is_bomb(added) or redraws(data, found.states[0])
+        )
+    ends = {_end(one) for one in ranges[:64] if 0 < _end(one) <= len(data)}
+    return replace(found, states=tuple(sorted(ends)))
 
 
 _MOST_ADDED = 1024 * 1024
@@ -138,6 +171,8 @@ def _is_long_term(
     The proof is the validation of EN 319 102-1, 5.6.3: each stamp holds and was followed by another in time, and the first
     over the whole file was made before the signer's certificate was withdrawn.
     """
+    if is_bomb(data):
+        return False
     try:
         reader = PdfFileReader(BytesIO(data))
         signature = reader.embedded_regular_signatures[0]
@@ -226,6 +261,8 @@ def _check_range(
         return PdfCheck(ALTERED)
     whole = resume + after == len(data)
     signed_at = _signing_time(data, before, resume)
+    if not hole.strip(b"<0>"):
+        return PdfCheck(NO_SIGNATURE)
     digest = hashlib.sha256(data[:before])
     digest.update(data[resume : resume + after])
     try:
@@ -253,6 +290,8 @@ def _check_range(
         signed_at=signed_at,
         revoked_at=revoked_at,
         covers_whole_file=whole,
+        reason=signed_reason(data, before, resume),
+        states=(resume + after,),
     )
 
 

@@ -1,16 +1,17 @@
-"""Pages: the way to a certificate, the cohort's matrix, issuing, the register, public verification."""
+"""Pages: the way to a certificate, the cohort's matrix, issuing, the register."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from tempfile import TemporaryFile
 from zipfile import ZIP_STORED, ZipFile
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from lms.certificates import queries, rules, services
-from lms.certificates.forms import ChooseForm, DecideForm, ReasonForm, RuleForm, SerialForm, WaiverForm
-from lms.core import approvals, clock, credentials, limits, qr, signing, site
+from lms.certificates import queries, services
+from lms.certificates.forms import ChooseForm, DecideForm, ReasonForm, RuleForm, WaiverForm
+from lms.certificates.views.blueprint import bp
+from lms.core import approvals, clock, credentials, qr, signing, site
 from lms.core.db import transaction
 from lms.core.digests import read_public_pem
 from lms.core.errors import NotFound
@@ -23,11 +24,7 @@ from lms.web.confirm import confirmation, confirmed
 from lms.web.guard import actor, members, public, reads_first, staff, wants_json
 from lms.web.paging import Page, page_number
 
-bp = Blueprint("certificates", __name__)
-
 RUNNERS = (Role.ADMINISTRATOR, Role.COORDINATOR, Role.DIRECTOR)
-VERIFY_LIMIT = (120, 60)
-"""Checks and seconds per address: an office checking a pile by hand never meets it, a robot counting serials does."""
 
 
 # The way to the certificate
@@ -465,84 +462,3 @@ def pki(name: str) -> ResponseReturnValue:
         raise NotFound
     kind = "application/pkix-crl" if name.endswith(".crl") else "application/x-pem-file"
     return _published(path.read_bytes(), kind)
-
-
-# Public verification
-
-
-@bp.get("/verify")
-@public
-def verify_form() -> ResponseReturnValue:
-    """Type a number."""
-    typed = request.args.get("serial", "")
-    form = SerialForm(request.args if typed else None)
-    if typed and form.validate():
-        proper = rules.read_serial(typed)
-        return redirect(f"/verify/{proper or typed.strip().replace('/', '')}", 303)
-    return render_template("certificates/verify_form.html", form=form), form.status
-
-
-@bp.get("/verify/<serial>")
-@public
-def verify(serial: str) -> ResponseReturnValue:
-    """One sentence for anyone: valid, revoked, corrected, or unknown."""
-    _limit()
-    found = queries.public_certificate(serial, key=request.args.get("k", ""))
-    status = 200 if found else 404
-    if wants_json() or request.args.get("format") == "json":
-        return jsonify(_verdict(found, serial)), status
-    return (
-        render_template(
-            "certificates/verify.html",
-            found=found,
-            serial=found.serial if found else serial[:60],
-            slipped=found is None and rules.read_serial(serial) is None,
-            checked_at=clock.now(),
-            key=request.args.get("k", ""),
-            fingerprint=queries.root_fingerprint(),
-        ),
-        status,
-    )
-
-
-def _verdict(found: queries.PublicCertificate | None, serial: str) -> dict[str, object]:
-    """The page for programs."""
-    if found is None:
-        return {"serial": serial[:60], "state": "unknown", "name": None}
-    return {
-        "serial": found.serial,
-        "state": found.state,
-        "name": found.name,
-        "programme": found.facts["programme_zh"],
-        "issued_on": found.facts["issued_on"],
-        "closed_at": found.closed_at.isoformat() if found.closed_at else None,
-        "superseded_by": found.superseded_by,
-        "pdf_sha256": found.pdf_sha256,
-        "history": [{"n": one.n, "act": one.act, "at": one.at.isoformat()} for one in found.history],
-        "root_sha256": queries.root_fingerprint(),
-    }
-
-
-def _limit() -> None:
-    limit, per_s = VERIFY_LIMIT
-    limits.hit(f"verify:{request.remote_addr}", limit=limit, per_s=per_s, at=clock.now())
-
-
-@bp.get("/verify/<serial>/proof.json")
-@public
-def proof(serial: str) -> ResponseReturnValue:
-    """That the newest act on a certificate is in the public log (RFC 9162)."""
-    _limit()
-    document = queries.inclusion_document(serial, request.args.get("k", ""))
-    if document is None:
-        raise NotFound
-    return jsonify(document)
-
-
-@bp.get("/verify/log.json")
-@public
-def log_head() -> ResponseReturnValue:
-    """The newest signed head of the public log; with ``from``, the proof that it continues an earlier one."""
-    _limit()
-    before = request.args.get("from", "")
-    return jsonify(queries.log_document(int(before) if before.isdecimal() and len(before) < 10 else 0))

@@ -1,0 +1,32 @@
+"""What the register knows of a file that somebody shows."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from lms.certificates.checking import Finding, Registered, inspect
+from lms.certificates.models import Certificate, CertificateFile
+from lms.core import signing, site
+from lms.core.db import db
+
+
+def registered(digests: Sequence[str]) -> Registered | None:
+    """The certificate one of whose files has one of these digests."""
+    found = db.session.execute(
+        select(Certificate.serial, Certificate.state)
+        .join(CertificateFile, CertificateFile.certificate_id == Certificate.id)
+        .where(CertificateFile.sha256.in_(digests))
+        .limit(1)
+    ).first()
+    return Registered(*found) if found else None
+
+
+def inspect_here(data: bytes) -> Finding | None:
+    """Name what a PDF is, by this site's root, lists and register; None where the site has no authority."""
+    trust = signing.trust_of(site.settings().keys_dir)
+    return inspect(data, trust, register=registered) if trust else None
+
+
+def verify_key(serial: str) -> str:
+    """The key of a certificate's QR code; only for an answer to who has shown the file itself."""
+    return db.session.scalar(select(Certificate.verify_key).where(Certificate.serial == serial)) or ""
