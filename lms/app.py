@@ -37,6 +37,8 @@ from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
 from lms.programmes.views import attendance as attendance_views
 from lms.programmes.views import meetings as meetings_views
+from lms.programmes.queries import intakes as intakes_queries
+from lms.programmes.views import intakes as intakes_views
 from lms.programmes.views import places as places_views
 from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
@@ -112,6 +114,7 @@ def _join_pages(app: Flask) -> None:
         places_views.bp,
         meetings_views.bp,
         attendance_views.bp,
+        intakes_views.bp,
         courses_views.bp,
         assessments_views.bp,
         logbooks_views.bp,
@@ -225,7 +228,7 @@ def _join_ports() -> None:
     ports.linked_tests[:] = [
         ports.LinkedTests(of=assessments_queries.tests_of, results=assessments_queries.results_in)
     ]
-    ports.dates[:] = [assessments_queries.test_dates]
+    ports.dates[:] = [assessments_queries.test_dates, intakes_queries.event_dates]
     ports.checkpoint_answered[:] = [courses_services.complete_if_watched]
     ports.tab_counts.update({"to-sign": logbooks_queries.to_sign_count})
     notices.join_address_book(accounts_queries.address_of)

@@ -7,7 +7,7 @@ transaction, before its commit. ``app.py`` joins providers to ports on one page;
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 
@@ -223,13 +223,14 @@ class Dated:
     """The same for the same date, for ever."""
     title_zh: str
     title_en: str
-    begins: datetime
-    ends: datetime
+    begins: date
+    """A day, or a moment of one."""
+    ends: date
     url: str
 
 
 dates: list[Callable[[int], Sequence[Dated]]] = []
-"""What each feature knows of a person's (their id) dates: tests."""
+"""What each feature knows of a person's (their id) dates: tests, timetables."""
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,9 @@ ACTS: dict[str, str] = {
     "logbooks.entry.write": lazy("wrote an entry"),
     "logbooks.framework.add": lazy("added a competency framework"),
     "programmes.cohort.add": lazy("opened a cohort"),
+    "programmes.cohort.change": lazy("changed a cohort"),
+    "programmes.cohort.event": lazy("put a date into a timetable"),
+    "programmes.cohort.event_removed": lazy("took a date out of a timetable"),
     "programmes.enrolment.add": lazy("enrolled a trainee"),
     "programmes.hospital.add": lazy("added a hospital"),
     "programmes.hospital.change": lazy("changed what is known of a hospital"),
@@ -194,6 +197,7 @@ ACTS: dict[str, str] = {
     "programmes.pairing.remove": lazy("took back a pairing that had not begun"),
     "programmes.placement.add": lazy("placed a trainee"),
     "programmes.programme.add": lazy("opened a programme"),
+    "programmes.programme.change": lazy("changed a programme"),
 }
 """Acts in the words of a sentence whose subject stands before it; an act that is missing is shown by its code."""
 

@@ -1,4 +1,4 @@
-"""hospitals with their history
+"""hospitals with their history, seats and timetable of a cohort
 
 Revision ID: 0018
 Revises: 0017
@@ -6,12 +6,14 @@ Revises: 0017
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = '0018'
 down_revision = '0017'
 branch_labels = None
 depends_on = None
 
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 FACTS = "code, name_zh, name_en, tier, grade, county_code, region, relation"
 
 
@@ -62,9 +64,29 @@ def upgrade() -> None:
         f"SELECT id, 1, CURRENT_TIMESTAMP, {FACTS} FROM hospital ORDER BY id"
     )
     guard("hospital_version")
+    op.add_column("cohort", sa.Column("seats", JSON, nullable=False, server_default="{}"))
+    op.create_table(
+        "cohort_event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.String(length=12), nullable=False),
+        sa.Column("cohort_id", sa.Integer(), nullable=False),
+        sa.Column("title_zh", sa.String(length=120), nullable=False),
+        sa.Column("title_en", sa.String(length=120), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("begins", sa.Time(), nullable=True),
+        sa.Column("ends", sa.Time(), nullable=True),
+        sa.Column("place", sa.String(length=120), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["cohort_id"], ["cohort.id"], name=op.f("fk_cohort_event_cohort_id_cohort")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cohort_event")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_cohort_event_public_id")),
+    )
+    op.create_index(op.f("ix_cohort_event_cohort_id"), "cohort_event", ["cohort_id"])
 
 
 def downgrade() -> None:
+    op.drop_table("cohort_event")
+    op.drop_column("cohort", "seats")
     op.drop_table("hospital_version")
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION hospital_version_refuse()")

@@ -1,6 +1,7 @@
 """Tables of places, programmes and who trains where with whom."""
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -8,12 +9,14 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from lms.accounts.models import Person
 from lms.core.db import Base, WithId
 from lms.programmes.models.attendance import Attendance
+from lms.programmes.models.intakes import CohortEvent
 from lms.programmes.models.meetings import Meeting, MeetingAcknowledgement
 from lms.programmes.models.places import HospitalVersion
 
 __all__ = [
     "Attendance",
     "Cohort",
+    "CohortEvent",
     "Enrolment",
     "Hospital",
     "HospitalVersion",
@@ -87,7 +90,10 @@ class Cohort(WithId, Base):
     end_on: Mapped[date] = mapped_column(Date)
     hours: Mapped[int | None]
     """Study hours (学时) of the whole programme as printed; None where none are declared."""
+    seats: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Limits in all, by track and by region (``rules.intakes.Seats``); what is not named has none."""
     state: Mapped[str] = mapped_column(String(20), default="running")
+    """``planned``, ``running`` or ``closed``."""
 
     programme: Mapped[Programme] = relationship(lazy="raise")
 

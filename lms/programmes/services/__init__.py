@@ -14,6 +14,7 @@ from lms.core.i18n import _
 from lms.policy import Actor, Permission, Role
 from lms.programmes import rules
 from lms.programmes.models import Cohort, Enrolment, Hospital, Pairing, Placement, Programme
+from lms.programmes.services import intakes
 from lms.programmes.services.places import add_hospital as add_hospital
 from lms.programmes.services.places import name_hospital as name_hospital
 
@@ -160,12 +161,14 @@ def enrol(
         policy.require(by, Permission.COHORT_MANAGE, cohort)
     if track not in rules.TRACKS:
         raise RuleBroken("track", _("Choose a track."), field="track")
+    intakes.lock(cohort)
     found = db.session.scalar(
         select(Enrolment).where(Enrolment.cohort_id == cohort.id, Enrolment.person_id == person.id)
     )
     if found is not None:
         _give_trainee_role(person, cohort, at=at, by=by)
         return found
+    intakes.hold_seat(cohort, track=track, home_hospital=home_hospital)
     row = Enrolment(
         cohort_id=cohort.id,
         person_id=person.id,

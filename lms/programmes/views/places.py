@@ -55,7 +55,7 @@ def hospitals() -> ResponseReturnValue:
 @bp.get("/hospitals.csv")
 @staff(*queries.MANAGERS)
 def hospitals_csv() -> ResponseReturnValue:
-    """The hospitals that fit, for a spreadsheet; the import reads it again."""
+    """The hospitals that fit, for a spreadsheet."""
     search, sort = _asked()
     words = _words()
     head = [
