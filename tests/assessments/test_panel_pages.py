@@ -14,6 +14,7 @@ from lms.assessments.queries import markers
 from lms.assessments.rules.standards import CELLS
 from lms.core import clock
 from lms.core.db import db, transaction
+from lms.core.errors import RuleBroken
 from lms.programmes import services as programmes
 from tests.assessments.papers import agreed, drafted, sealed
 from tests.assessments.test_human_marking import make_hall
@@ -184,6 +185,32 @@ def test_after_the_release_the_pass_mark_goes_by_a_regrade(test, cast, at, brows
     db.session.rollback()
     score = queries.cut_scores(test.id)[0]
     assert (score.method, score.percent) == ("hofstee", 67)
+
+
+def test_after_the_release_no_judge_says_any_more_what_is_acceptable(test, cast, at, browser):
+    published(test, cast, at)
+    study = asked(test, cast, at, "hofstee")
+    with_results(test, SCORES, at)
+    with transaction():
+        services.release(test, at=at + timedelta(days=3), by=cast.examiner)
+    judge, address = browser(cast.mentor, lang="en"), f"/panels/{study.public_id}"
+    assert 'name="least_cut"' not in judge.get(address).text
+    late = judge.post(address, data=WIDE)
+    assert late.status_code == 422
+    assert "Results are released" in late.text
+    examiner = browser(cast.examiner, lang="en")
+    assert "Ask them" not in examiner.get(f"/tests/{test.public_id}/cut/hofstee").text
+    with pytest.raises(RuleBroken) as refused, transaction():
+        services.start_panel(test, queries.forms_of(test.id)[0], "hofstee", [], by=cast.examiner, at=at)
+    assert refused.value.code == "released"
+
+
+def test_a_draft_that_will_show_results_at_once_can_have_its_judges(cast, stocked_bank, at, browser):
+    test = drafted(cast, stocked_bank, at, release="at_once")
+    sealed(test, cast, at)
+    assert "Ask them" in browser(cast.examiner, lang="en").get(f"/tests/{test.public_id}/cut/hofstee").text
+    study = asked(test, cast, at, "hofstee")
+    assert browser(cast.mentor).post(f"/panels/{study.public_id}", data=WIDE).status_code == 303
 
 
 def test_marked_stations_give_the_borderline_cut(app, cast, at, browser, later):

@@ -55,6 +55,7 @@ def start_panel(
     policy.require(by, Permission.TEST_MANAGE, test, see=Permission.TEST_READ)
     if method == "ebel" and test.state != rules.TestState.DRAFT:
         raise RuleBroken("wrong_state", _("The test is open: its questions are not judged any more."))
+    _require_unreleased(test, method)
     if len(judges) < LEAST_JUDGES:
         raise RuleBroken(
             "too_few_judges", _("Ask at least %(least)s judges.", least=LEAST_JUDGES), field="judges"
@@ -77,6 +78,12 @@ def start_panel(
     record(test, "judge", by=by, at=at, study=study.public_id, method=method, judges=len(judges))
     tell(judges, SORT, test, f"/panels/{study.public_id}", f"panel:{study.public_id}:1", at)
     return study
+
+
+def _require_unreleased(test: Test, method: str) -> None:
+    """Who may know results no longer says which of them are acceptable; of a draft there are none, however it releases them."""
+    if method == "hofstee" and test.state != rules.TestState.DRAFT and test.is_released:
+        raise RuleBroken("released", _("Results are released: judges are not asked any more."))
 
 
 def _held(study: StandardStudy) -> StandardStudy:
@@ -146,6 +153,7 @@ def accept_limits(
 ) -> StandardStudy:
     """Keep which pass marks and fail rates a judge accepts (Hofstee), in per cent; the newest count until the study ends."""
     study = _judged(study, "hofstee", 1, by)
+    _require_unreleased(study.test, "hofstee")
     rule.require_limits(given)
     return _keep(study, 1, {name: given[name] for name in rule.LIMITS}, by, at)
 

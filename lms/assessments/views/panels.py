@@ -98,7 +98,7 @@ def _page(
     is_waiting = any(approvals.open_for(kind, subject) for kind in (services.CUT, services.REGRADE))
     papers = queries.forms_of(found.id)
     running = any(one.state != "closed" for one in studies)
-    is_early = is_draft if method == "ebel" else not found.is_released
+    is_early = is_draft or (method != "ebel" and not found.is_released)
     may_ask = manages and method != "borderline" and is_early and bool(papers) and not running
     asked = failed if isinstance(failed, StudyForm) else StudyForm()
     today = clock.today(at)
