@@ -35,10 +35,10 @@ from lms.programmes import jobs as programmes_jobs
 from lms.programmes import queries as programmes_queries
 from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
-from lms.programmes.views import attendance as attendance_views
-from lms.programmes.views import meetings as meetings_views
 from lms.programmes.queries import intakes as intakes_queries
+from lms.programmes.views import attendance as attendance_views
 from lms.programmes.views import intakes as intakes_views
+from lms.programmes.views import meetings as meetings_views
 from lms.programmes.views import places as places_views
 from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
