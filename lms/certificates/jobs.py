@@ -13,12 +13,13 @@ from lms.certificates.credential import list_address, signed_badge
 from lms.certificates.face import CertificateFace
 from lms.certificates.models import Certificate, CertificateDocument, CohortRule, StatusList
 from lms.certificates.rendering import render_face
-from lms.core import clock, credentials, jobs, notices, pdf, signing, site
+from lms.core import audit, clock, credentials, jobs, notices, pdf, signing, site
 from lms.core.db import db, transaction
 from lms.core.digests import read_ed25519_key, sha256_hex
 from lms.core.i18n import lazy
 from lms.core.jobs import GiveUp, Job, Lease
 from lms.core.storage import storage
+from lms.policy import SITE, Role
 from lms.settings import Settings
 
 READY = notices.Kind(
@@ -27,6 +28,17 @@ READY = notices.Kind(
     body=lazy("Certificate %(serial)s has been issued. You can download it and show it to anyone."),
     by_webhook=True,
 )
+
+LISTS_LAPSE = notices.Kind(
+    code="certificates.lists",
+    title=lazy("The list of withdrawn keys lapses soon"),
+    body=lazy(
+        "%(name)s speaks until %(until)s. Put the key of its authority back among the site's keys: the list is signed anew "
+        "within a minute, and the key can go back into its safe. Programs that find a lapsed list may refuse every certificate."
+    ),
+)
+LISTS_LEFT = timedelta(days=60)
+"""A list of the authority that speaks for less is renewed; where its key is not here, the administrators are told each week."""
 
 
 @lru_cache(maxsize=4)
@@ -185,8 +197,45 @@ def restand(cohort_rule_id: int, lease: Lease) -> None:
         lease.release()
 
 
+def keep_lists(at: datetime) -> None:
+    """Sign the authority's lists of withdrawn certificates anew before they lapse, or tell those who hold the keys."""
+    settings = site.settings()
+    folder = settings.keys_dir
+    ending = {name: until for name, until in signing.lists_until(folder).items() if until - at < LISTS_LEFT}
+    if not ending:
+        return
+    try:
+        renewed = signing.renew_lists(folder, at=at, passphrase=settings.keys_passphrase)
+    except signing.SigningFailed:
+        renewed = []
+    if renewed:
+        audit.record(
+            "certificates.keys.lists",
+            scope="site",
+            at=at,
+            account_id=None,
+            subject="site",
+            lists=", ".join(renewed),
+        )
+    today = clock.today(at)
+    for name, until in ending.items():
+        if name in renewed:
+            continue
+        for person in accounts.persons_with_role(Role.ADMINISTRATOR, SITE, on=today):
+            for account in accounts.accounts_of_person(person.id):
+                notices.notify(
+                    account.id,
+                    LISTS_LAPSE,
+                    values={"name": name, "until": f"{until:%Y-%m-%d}"},
+                    at=at,
+                    once=f"{name}:{today.isocalendar().year}-{today.isocalendar().week}",
+                )
+
+
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
+    if keep_lists not in jobs.EVERY:
+        jobs.EVERY.append(keep_lists)
     jobs.register(
         Job(
             name=services.EXTEND,

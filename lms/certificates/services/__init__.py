@@ -8,6 +8,7 @@ from lms.certificates.services.issuing import (
     issue,
     replace,
     retry,
+    retry_all,
 )
 from lms.certificates.services.log import append, sign_daily_head, sign_head
 from lms.certificates.services.register import lift, revoke, suspend
@@ -45,6 +46,7 @@ __all__ = [
     "replace",
     "restand",
     "retry",
+    "retry_all",
     "revoke",
     "set_rule",
     "sign_daily_head",

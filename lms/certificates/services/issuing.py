@@ -231,6 +231,19 @@ def retry(certificate: Certificate, *, at: datetime, by: Actor) -> None:
     jobs.enqueue(ISSUE, certificate.id)
 
 
+def retry_all(batch: IssueBatch, *, at: datetime, by: Actor) -> int:
+    """Try all of a batch again whose making was given up; gives back how many. ``batch`` comes from ``queries.batch``."""
+    policy.require(by, Permission.CERTIFICATE_ISSUE, batch.cohort)
+    failed = [
+        item.certificate
+        for item in batch.items
+        if item.certificate and item.certificate.state == "reserved" and item.certificate.gave_up_at
+    ]
+    for certificate in failed:
+        retry(certificate, at=at, by=by)
+    return len(failed)
+
+
 def finish(
     certificate_id: int,
     *,

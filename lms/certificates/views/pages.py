@@ -271,9 +271,21 @@ def batch(batch_id: str) -> ResponseReturnValue:
         batch=found,
         done=done,
         total=len(reserved),
+        failed=sum(1 for item in reserved if item.certificate and item.certificate.gave_up_at),
         text=text,
         refusal_words=queries.refusal_words,
     )
+
+
+@bp.post("/certificates/batches/<batch_id>/retry")
+@staff(*RUNNERS)
+def retry_batch(batch_id: str) -> ResponseReturnValue:
+    """Try again to make all files of a batch that failed; the others stay as they are."""
+    by = actor()
+    found = queries.batch(batch_id, by)
+    with transaction():
+        services.retry_all(found, at=clock.now(), by=by)
+    return redirect(url_for("certificates.batch", batch_id=batch_id), 303)
 
 
 @bp.get("/certificates/batches/<batch_id>/certificates.zip")
