@@ -127,7 +127,9 @@ def classical(rows: Rows, maxima: Sequence[Any] | None = None) -> Classical:
     distribution = totals(total)
     alpha = _alpha(scores.var(axis=0) if n else np.zeros(k), total)
     kr20, kr21 = _kuder_richardson(scores, best, alpha)
-    sem: Value = alpha if isinstance(alpha, Reason) else (distribution.sd or 0.0) * (1.0 - alpha) ** 0.5
+    sem: Value = (
+        alpha if isinstance(alpha, Reason) else (distribution.sd or 0.0) * max(1.0 - alpha, 0.0) ** 0.5
+    )
     numbers, why = told(alpha=alpha, kr20=kr20, kr21=kr21, sem=sem)
     return Classical(
         n=n,

@@ -41,7 +41,7 @@ def method_words(code: str) -> str:
 
 
 @bp.app_template_filter()
-def cell_words(code: str) -> str:
+def ebel_cell(code: str) -> str:
     """A cell of Ebel's grid in words."""
     return rule.cell_words(code)
 
