@@ -13,8 +13,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import create_engine, event, make_url, text
+from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import LRUCache
+from werkzeug.routing import Rule
 
 from lms.app import create_app
 from lms.core import clock
@@ -30,6 +35,31 @@ REDIS = re.sub(  # a numbered database of its own for each process that runs tes
     os.environ.get("LMS_TEST_QUEUE_URL", ""),
 )
 _numbers = itertools.count()
+
+_builders: dict[object, Callable[..., tuple[str, str]]] = {}
+_compile_builder = Rule._compile_builder
+
+
+def _builder(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    """Werkzeug compiles two functions for each address of each app: most of the cost of an app, the same for all apps."""
+    about = (
+        rule.rule,
+        tuple(rule._trace),
+        tuple(sorted((rule.defaults or {}).items())),
+        append_unknown,
+    )
+    if about not in _builders:
+        _builders[about] = _compile_builder(rule, append_unknown)
+    return _builders[about]
+
+
+Rule._compile_builder = _builder  # type: ignore[method-assign]
+
+# And SQLAlchemy compiles each statement once for each engine. The dialects of one kind are alike here.
+_statements: LRUCache[object, object] = LRUCache(2000)
+for _kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+    _kind.__eq__ = lambda one, other: type(one) is type(other)
+    _kind.__hash__ = lambda one: hash(type(one))
 
 hypothesis_settings.register_profile(
     "house", deadline=None
@@ -71,6 +101,13 @@ def _postgres():
     )
 
 
+def _create(connection: Connection, name: str, template: str) -> None:
+    """A database like another; since PostgreSQL 15 there are two ways, and for small ones that of before is the faster."""
+    version = connection.dialect.server_version_info or (0,)
+    how = " STRATEGY FILE_COPY" if version >= (15,) else ""
+    connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{how}'))
+
+
 def _copy(template_url: str, name: str) -> str:
     """A copy of a database under another name; answers its URL."""
     url = make_url(template_url)
@@ -79,7 +116,7 @@ def _copy(template_url: str, name: str) -> str:
         shutil.copy(url.database or "", target)
         return f"sqlite:///{target}"
     with _postgres().connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{url.database}"'))
+        _create(connection, name, url.database or "")
     return url.set(database=name).render_as_string(hide_password=False)
 
 
@@ -114,7 +151,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     name = f"{template}_{next(_numbers)}"
     engine = _postgres()
     with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        _create(connection, name, template or "")
     yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
@@ -136,14 +173,25 @@ def settings(tmp_path: Path, database_url: str, shared_dir: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def templates(shared_dir: Path) -> FileSystemBytecodeCache:
+    """The compiled templates of all apps of a run."""
+    folder = shared_dir / "templates"
+    folder.mkdir()
+    return FileSystemBytecodeCache(str(folder))
+
+
 @pytest.fixture
-def bare_app(settings: Settings, shared_dir: Path) -> Iterator[Flask]:
+def bare_app(settings: Settings, shared_dir: Path, templates: FileSystemBytecodeCache) -> Iterator[Flask]:
     """The real app outside any context: for clients, workers and threads."""
     static = shared_dir / "static"
     static.mkdir(exist_ok=True)
     if not (settings.data_dir / "static").exists():
         (settings.data_dir / "static").symlink_to(static)
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = templates
+    with app.app_context():
+        db.engine._compiled_cache = _statements
     yield app
     with app.app_context():
         db.session.remove()
