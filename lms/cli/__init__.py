@@ -107,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
         commands, "upgrade", acts.upgrade, "copy, rehearse on the copy, upgrade; back again if anything fails"
     )
     upgrade.add_argument("--to", type=Path, required=True, help="the folder of copies")
+    upgrade.add_argument(
+        "--bind",
+        default="127.0.0.1:8000",
+        help="where the site listens: a page there tells people how far the upgrade is (none: no page)",
+    )
     upgrade.add_argument("--passphrase-file", type=Path, help="seals keys and settings in the copy")
     upgrade.add_argument("--data", type=Path, help="data folder of a demonstration site")
 

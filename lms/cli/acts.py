@@ -163,12 +163,23 @@ def deploy(args: argparse.Namespace) -> int:
 
 def upgrade(args: argparse.Namespace) -> int:
     """Bring the site to this version, rehearsed on a copy first."""
+    from contextlib import ExitStack
+
+    from lms.app import create_app
     from lms.core import clock
     from lms.operations import upgrade
+    from lms.operations.notice import Notice
 
     settings, passphrase = _settings(args.data), _passphrase(args.passphrase_file)
     try:
-        done = upgrade.upgrade(settings, args.to, passphrase=passphrase, at=clock.now(), says=_note)
+        with ExitStack() as open_:
+            shown = {}
+            if args.bind != "none":
+                page = open_.enter_context(Notice(create_app(settings), args.bind, steps=upgrade.STEPS))
+                shown["tells"] = page.tell
+            done = upgrade.upgrade(
+                settings, args.to, passphrase=passphrase, at=clock.now(), says=_note, **shown
+            )
     except upgrade.NotUpgraded as problem:
         print(f"lms: {problem}", file=sys.stderr)
         return 1
