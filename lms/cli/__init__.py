@@ -143,7 +143,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         written = _add(deploy, name, acts.deploy, words)
         written.add_argument("--to", type=Path, help="folder to write into (otherwise they are printed)")
-        written.add_argument("--bind", default="127.0.0.1:8000", help="where lms serve listens")
+        written.add_argument(
+            "--bind",
+            nargs="+",
+            default=["127.0.0.1:8000"],
+            help="where lms serve listens (nginx: on each machine that has one)",
+        )
         written.set_defaults(what=name)
 
     database = commands.add_parser("db", help="the database").add_subparsers(metavar="ACT", required=True)

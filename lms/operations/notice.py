@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from flask import Flask, json
+from markupsafe import Markup
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
@@ -90,7 +91,7 @@ class Notice:
             with self._app.app_context(), i18n.speaking(locale):
                 page = self._app.jinja_env.get_template("upgrading.html").render(
                     lang="en" if locale == "en" else "zh-Hans",
-                    style=STYLE,
+                    style=Markup(STYLE),  # noqa: S704 (a constant of this file)
                     number=number,
                     of=of,
                     done=done,
