@@ -64,6 +64,13 @@ from lms.accounts.services.presence import (
     set_pin,
     take_challenge,
 )
+from lms.accounts.services.profiles import (
+    count_identity_try,
+    enter_identity,
+    enter_profile,
+    remove_identity,
+    reveal_identity,
+)
 
 __all__ = [
     "MAIL_JOB",
@@ -91,10 +98,13 @@ __all__ = [
     "columns",
     "confirm_by_passkey",
     "confirm_by_pin",
+    "count_identity_try",
     "disable_account",
     "enable_account",
     "end_grant",
     "end_session",
+    "enter_identity",
+    "enter_profile",
     "forget_old",
     "grant",
     "hash_new_password",
@@ -110,9 +120,11 @@ __all__ = [
     "password_fits",
     "plan",
     "register_passkey",
+    "remove_identity",
     "remove_passkey",
     "remove_webhook",
     "rename",
+    "reveal_identity",
     "seen",
     "set_password_by_link",
     "set_pin",

@@ -380,15 +380,15 @@ def invited(scope: str, by: Actor, *, on: date) -> list[InvitedRow]:
     return [InvitedRow(account, until) for account, until in rows]
 
 
-def names_by_login(logins: Sequence[str], by: Actor) -> dict[str, str]:
-    """Who signs in already with one of these cleaned logins: login → name."""
+def people_by_login(logins: Sequence[str], by: Actor) -> dict[str, Person]:
+    """Who signs in already with one of these cleaned logins: login → person."""
     policy.require(by, Permission.ACCOUNT_MANAGE)
     rows = db.session.scalars(
         select(Account)
         .options(joinedload(Account.person))
         .where(or_(Account.email.in_(logins), Account.phone.in_(logins)))
     )
-    return {login: row.person.name for row in rows for login in (row.email, row.phone) if login}
+    return {login: row.person for row in rows for login in (row.email, row.phone) if login}
 
 
 def person_of_form(client_uuid: str, by: Actor) -> Person | None:
