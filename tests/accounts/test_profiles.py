@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DatabaseError
 
+from lms import policy
 from lms.accounts import services
 from lms.accounts.models import IdentityNumber, Person, PersonProfile, UserSession
 from lms.accounts.queries import profiles as queries
@@ -17,7 +18,7 @@ from lms.core.db import db, transaction
 from lms.core.deid import identity_check_character
 from lms.core.errors import NeedsConfirmation, NotAllowed, NotFound, RuleBroken
 from lms.core.notices import Notice
-from lms.policy import SITE, Role
+from lms.policy import SITE, Permission, Role
 from tests.cast import PIN
 from tests.conftest import POSTGRES
 
@@ -555,3 +556,56 @@ def test_title_and_specialty_are_in_the_exported_list(app, cast, office, at):
     assert "新生儿科" in line
     assert "110110100012345" not in text_of
     assert db.session.scalar(select(func.count()).select_from(PersonProfile)) == 1
+
+
+# ---------------------------------------------------------------- the list
+
+
+def test_the_list_holds_whom_the_table_admits(app, everybody, at):
+    day = at.date()
+    for name, actor in everybody.items():
+        allowed = {
+            person.id
+            for person in db.session.scalars(select(Person))
+            if policy.allows(actor, Permission.PROFILE_READ, queries.scope_of(person.id, on=day))
+        }
+        if not actor.is_any(*queries.READERS):
+            with pytest.raises(NotAllowed):
+                queries.roll(actor, on=day)
+            continue
+        rows, total = queries.roll(actor, on=day, per_page=None)
+        assert {row.person.id for row in rows} == allowed - ({actor.person_id} - _listed(rows)), name
+        assert total == len(rows)
+
+
+def _listed(rows):
+    return {row.person.id for row in rows}
+
+
+def test_the_list_says_what_is_missing_and_leaves_as_a_file(app, browser, cast, everybody, at, queries):
+    with transaction():
+        services.enter_profile(person_of(cast.mentor), FACTS, seen=None, at=at, by=None)
+        changed = ProfileFacts(**{**vars(FACTS), "title": ""})
+        services.enter_profile(person_of(cast.mentor), changed, seen=None, at=at, by=None)
+        services.enter_identity(person_of(cast.trainee), STANDARD, at=at, by=None)
+    wu = browser(cast.coordinator, lang="en")
+    with queries() as seen:
+        page = wu.get("/people/profiles").text
+    assert seen.count <= 12
+    assert "王建国" in page
+    assert "陈静" not in page
+    assert "王建国" not in wu.get("/people/profiles?lack=licence").text
+    assert "王建国" in wu.get("/people/profiles?lack=title").text
+    missing = wu.get("/people/profiles?lack=identity").text
+    assert "李思远" not in missing
+    assert "王建国" in missing
+    assert "Nobody found" in wu.get("/people/profiles?q=zzz").text
+    table = wu.get("/people/profiles.csv").get_data(as_text=True)
+    assert "王建国,Wang Jianguo,,新生儿科,110110100012345,Pediatrics,Master’s degree,2014,no" in table
+    assert STANDARD not in table + page
+    with app.app_context():
+        assert db.session.scalars(
+            select(AuditEvent.detail).where(AuditEvent.act == "accounts.profiles.export")
+        ).all() == [{"count": table.count("\n") - 1}]
+    assert browser(cast.trainee).get("/people/profiles").status_code == 404
+    assert "/people/profiles" in browser(everybody["officer"]).get("/audit").text

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from lms import policy
 from lms.accounts.models import Account, Grant, IdentityNumber, Person, PersonProfile
+from lms.accounts.queries import named_like
 from lms.accounts.rules import profiles as rules
 from lms.accounts.rules.profiles import ProfileFacts
 from lms.core import ports, site
@@ -272,3 +273,81 @@ def identity_digests(person_ids: Sequence[int], by: Actor) -> Mapping[int, str]:
         )
     )
     return {person_id: digest or "" for person_id, digest in rows}
+
+
+# ---------------------------------------------------------------- the list
+
+
+@dataclass(frozen=True)
+class RollRow:
+    """A person in the list of professional details."""
+
+    person: Person
+    profile: PersonProfile | None
+    has_identity: bool
+
+
+LACKING = ("title", "licence", "identity")
+"""What the list can be narrowed to: people of whom it is not known."""
+
+
+def roll(
+    by: Actor, *, on: date, search: str = "", lack: str = "", page: int = 1, per_page: int | None = 50
+) -> tuple[list[RollRow], int]:
+    """Everybody whose professional details the actor may read, by name; and how many there are in all.
+
+    ``lack``: one of LACKING. ``per_page`` None: all.
+    """
+    last = (
+        select(PersonProfile.person_id, func.max(PersonProfile.number).label("number"))
+        .group_by(PersonProfile.person_id)
+        .subquery()
+    )
+    has_identity = exists().where(IdentityNumber.person_id == Person.id, IdentityNumber.ended_at.is_(None))
+    query = (
+        select(Person, PersonProfile, has_identity)
+        .outerjoin(last, last.c.person_id == Person.id)
+        .outerjoin(
+            PersonProfile,
+            (PersonProfile.person_id == last.c.person_id) & (PersonProfile.number == last.c.number),
+        )
+    )
+    scopes = _readable_scopes(by)
+    if scopes is not None:
+        query = query.where(
+            Person.id.in_(
+                select(Grant.person_id).where(
+                    Grant.scope.in_(scopes),
+                    or_(Grant.to_on.is_(None), Grant.to_on >= on),
+                    Grant.ended_at.is_(None),
+                )
+            )
+        )
+    if search.strip():
+        query = query.where(or_(*named_like(search)))
+    if lack == "title":
+        query = query.where(func.coalesce(PersonProfile.title, "") == "")
+    elif lack == "licence":
+        query = query.where(func.coalesce(PersonProfile.licence_number, "") == "")
+    elif lack == "identity":
+        query = query.where(~has_identity)
+    rows = db.session.execute(
+        query.order_by(Person.name_zh, Person.name_latin, Person.id)
+        .limit(per_page)
+        .offset((page - 1) * per_page if per_page else None)
+    ).all()
+    total = len(rows)
+    if per_page is not None:
+        counted = query.with_only_columns(Person.id).order_by(None).subquery()
+        total = db.session.scalar(select(func.count()).select_from(counted)) or 0
+    return [RollRow(person, profile, bool(known)) for person, profile, known in rows], total
+
+
+def _readable_scopes(by: Actor) -> set[str] | None:
+    """Codes of the places whose people the actor may read; None: everybody's. Raises NotAllowed for nobody's."""
+    if policy.allows(by, Permission.PROFILE_READ):
+        return None
+    held = {scope for role, scope in by.grants if role in READERS}
+    if not held:
+        policy.require(by, Permission.PROFILE_READ)
+    return held | {place.code for place in ports.places[0].scopes() if place.inside in held}

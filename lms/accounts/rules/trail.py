@@ -28,6 +28,7 @@ ACTS: dict[str, str] = {
     "accounts.person.rename": lazy("put a person’s names right"),
     "accounts.pin.set": lazy("set their PIN"),
     "accounts.profile.enter": lazy("entered what a person is professionally"),
+    "accounts.profiles.export": lazy("exported professional details"),
     "accounts.session.confirm": lazy("confirmed that it is them"),
     "accounts.session.end": lazy("signed out"),
     "accounts.session.end_all": lazy("signed out everywhere"),

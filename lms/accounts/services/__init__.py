@@ -68,6 +68,7 @@ from lms.accounts.services.profiles import (
     count_identity_try,
     enter_identity,
     enter_profile,
+    note_profiles_export,
     remove_identity,
     reveal_identity,
 )
@@ -116,6 +117,7 @@ __all__ = [
     "make_link",
     "note_export",
     "note_pin",
+    "note_profiles_export",
     "note_try",
     "password_fits",
     "plan",

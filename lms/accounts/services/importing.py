@@ -38,7 +38,7 @@ class Planned:
     track: str
     known_as: str = ""
     """Name of the person who signs in with this login already; empty for somebody new."""
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     """What the row says of the person's profession, by field of ``ProfileFacts``; what it leaves empty stays as it is."""
     identity_number: str = field(default="", repr=False)
 

@@ -191,3 +191,8 @@ def reveal_identity(person: Person, *, reason: str, at: datetime, by: Actor) -> 
         notify(account.id, IDENTITY_REVEALED, values={"name": by.name}, url="/account/profile", at=at)
     _record("accounts.identity.reveal", person, at=at, by=by, reason=reason, confirmed=how)
     return number
+
+
+def note_profiles_export(*, count: int, at: datetime, by: Actor) -> None:
+    """Note in the trail that professional details left the site. Who may read them all asked ``queries.profiles.roll``."""
+    audit.record("accounts.profiles.export", scope="site", at=at, account_id=by.account_id, count=count)

@@ -11,13 +11,16 @@ from lms.accounts.queries import profiles as queries
 from lms.accounts.queries.profiles import ProfileScope
 from lms.accounts.rules import profiles as rules
 from lms.accounts.views.blueprint import bp
-from lms.core import clock
+from lms.accounts.views.people import typed
+from lms.core import clock, imports
 from lms.core.db import transaction
 from lms.core.errors import RuleBroken, TooManyTries
 from lms.core.i18n import _
-from lms.policy import Permission
+from lms.policy import Actor, Permission, Role
+from lms.web import files
 from lms.web.confirm import confirmation, confirmed, wait_text
 from lms.web.guard import actor, members, reads_first, staff
+from lms.web.paging import Page, page_number
 
 readers = staff(*queries.READERS)
 _UNSEEN = {"Cache-Control": "no-store"}
@@ -53,12 +56,12 @@ def _page(
     taken_by = None
     refusal = identity_form.refusal if identity_form else None
     if identity_form and refusal and refusal.code == "identity_taken":
-        typed, today = identity_form.identity_number.data or "", clock.today()
+        given, today = identity_form.identity_number.data or "", clock.today()
         if policy.allows(by, Permission.ACCOUNT_MANAGE):
-            taken_by = queries.holder_of(rules.clean_identity_number(typed, today=today), by)
+            taken_by = queries.holder_of(rules.clean_identity_number(given, today=today), by)
     page = render_template(
         "accounts/profile.html",
-        tab="" if is_own else "people",
+        tab="" if is_own else _tab(by),
         person=person,
         is_own=is_own,
         here="/account" if is_own else f"/people/{person.public_id}",
@@ -85,8 +88,8 @@ def _page(
 def _enter_profile(person: Person, scope: ProfileScope, *, is_own: bool) -> ResponseReturnValue:
     by, at, form = actor(), clock.now(), ProfileForm.of_request()
     policy.require(by, Permission.PROFILE_WRITE, scope, see=Permission.PROFILE_READ)
-    typed = form.seen.data or ""
-    seen = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 8 else 0
+    before = form.seen.data or ""
+    seen = int(before) if before.isascii() and before.isdigit() and len(before) < 8 else 0
     if not form.run(lambda: services.enter_profile(person, form.facts(), seen=seen, at=at, by=by)):
         return _page(person, scope, is_own=is_own, form=form)
     flash(_("The professional details are kept."), "ok")
@@ -111,6 +114,74 @@ def _enter_identity(person: Person, scope: ProfileScope, *, is_own: bool) -> Res
 
 
 # ---------------------------------------------------------------- for the office
+
+
+def _asked() -> tuple[str, str]:
+    lack = typed("lack")
+    return typed("q"), lack if lack in queries.LACKING else ""
+
+
+@bp.get("/people/profiles")
+@readers
+def profiles_page() -> ResponseReturnValue:
+    """Everybody's professional details, and of whom what is missing."""
+    by, number, (search, lack) = actor(), page_number(), _asked()
+    rows, total = queries.roll(by, on=clock.today(), search=search, lack=lack, page=number)
+    return render_template(
+        "accounts/profiles.html",
+        tab=_tab(by),
+        page=Page(rows, number, total),
+        search=search,
+        lack=lack,
+        titles=rules.TITLES,
+        manages=policy.allows(by, Permission.ACCOUNT_MANAGE),
+    )
+
+
+def _tab(by: Actor) -> str:
+    """Where the page is at home for whoever reads it."""
+    if policy.allows(by, Permission.ACCOUNT_MANAGE):
+        return "people"
+    return "cohorts" if by.is_any(Role.COORDINATOR, Role.DIRECTOR) else "audit"
+
+
+@bp.get("/people/profiles.csv")
+@readers
+def profiles_csv() -> ResponseReturnValue:
+    """The list as a file, never with an identity number; leaving a trace in the trail."""
+    by, at, (search, lack) = actor(), clock.now(), _asked()
+    today = clock.today(at)
+    rows, total = queries.roll(by, on=today, search=search, lack=lack, per_page=None)
+    header = [
+        _("Name in Chinese"),
+        _("Name in Latin letters"),
+        _("Professional title"),
+        _("Specialty"),
+        _("Number of the licence to practise"),
+        _("Scope of the licence"),
+        _("Highest degree"),
+        _("In practice since (year)"),
+        _("Identity card number is kept"),
+    ]
+    lines = [_line(row) for row in rows]
+    with transaction():
+        services.note_profiles_export(count=total, at=at, by=by)
+    return files.table("professional-details.csv", header, lines)
+
+
+def _line(row: queries.RollRow) -> list[imports.Cell]:
+    facts = queries.facts_of(row.profile)
+    return [
+        row.person.name_zh,
+        row.person.name_latin,
+        str(rules.TITLES.get(facts.title, "")),
+        facts.specialty,
+        facts.licence_number,
+        str(rules.PRACTICE_SCOPES.get(facts.practice_scope, "")),
+        str(rules.DEGREES.get(facts.degree, "")),
+        facts.practising_since,
+        _("yes") if row.has_identity else _("no"),
+    ]
 
 
 @bp.get("/people/<public_id>/profile")
@@ -141,7 +212,7 @@ def removal_page(public_id: str) -> ResponseReturnValue:
     """Ask before an identity number is taken out for good."""
     person, scope = _found(public_id)
     policy.require(actor(), Permission.IDENTITY_REMOVE, scope, see=Permission.PROFILE_READ)
-    return render_template("accounts/identity_remove.html", tab="people", person=person)
+    return render_template("accounts/identity_remove.html", tab=_tab(actor()), person=person)
 
 
 @bp.post("/people/<public_id>/identity/remove")
@@ -168,7 +239,7 @@ def _reveal_page(person: Person, scope: ProfileScope, form: RevealForm) -> Respo
     policy.require(actor(), Permission.IDENTITY_REVEAL, scope, see=Permission.PROFILE_READ)
     page = render_template(
         "accounts/identity_reveal.html",
-        tab="people",
+        tab=_tab(actor()),
         person=person,
         form=form,
         kept=queries.identity(person.id),
@@ -191,7 +262,7 @@ def reveal_identity(public_id: str) -> ResponseReturnValue:
         and form.run(lambda: services.reveal_identity(person, reason=reason, at=at, by=by))
     ):
         return _reveal_page(person, scope, form)
-    page = render_template("accounts/identity_shown.html", tab="people", person=person, number=form.result)
+    page = render_template("accounts/identity_shown.html", tab=_tab(by), person=person, number=form.result)
     return page, 200, _UNSEEN
 
 
