@@ -93,6 +93,11 @@ class Permission(StrEnum):
     ACCOUNT_READ = "accounts.account.read"
     ACCOUNT_MANAGE = "accounts.account.manage"
     GRANT_MANAGE = "accounts.grant.manage"
+    PROFILE_READ = "accounts.profile.read"
+    PROFILE_WRITE = "accounts.profile.write"
+    IDENTITY_ENTER = "accounts.identity.enter"
+    IDENTITY_REMOVE = "accounts.identity.remove"
+    IDENTITY_REVEAL = "accounts.identity.reveal"
     AUDIT_READ = "core.audit.read"
     APPROVE = "core.approval.decide"
     WEBHOOK_MANAGE = "core.webhook.manage"
@@ -174,8 +179,8 @@ Predicate = Callable[[Actor, Any], bool]
 
 
 def _scopes(thing: Any) -> tuple[str, ...]:
-    """The scopes a thing lies in: its cohort, its programme, its hospital, as far as it has them."""
-    found = []
+    """The scopes a thing lies in: its cohort, its programme, its hospital, as far as it has them; a person lies in several."""
+    found = list(getattr(thing, "scope_codes", ()))
     for kind in ("cohort", "programme", "hospital"):
         number = getattr(thing, f"{kind}_id", None)
         if number is not None:
@@ -313,6 +318,14 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.ACCOUNT_READ: [[is_self], [holds(R.ADMINISTRATOR, R.AUDITOR)]],
     P.ACCOUNT_MANAGE: [[holds(R.ADMINISTRATOR)]],
     P.GRANT_MANAGE: [[holds(R.ADMINISTRATOR)]],
+    P.PROFILE_READ: [
+        [is_self],
+        [holds(R.ADMINISTRATOR, R.COORDINATOR, R.DIRECTOR, R.DATA_PROTECTION_OFFICER)],
+    ],
+    P.PROFILE_WRITE: [[is_self], [holds(R.ADMINISTRATOR, R.COORDINATOR)]],
+    P.IDENTITY_ENTER: [[is_self], [holds(R.ADMINISTRATOR)]],
+    P.IDENTITY_REMOVE: [[holds(R.ADMINISTRATOR, R.DATA_PROTECTION_OFFICER)]],
+    P.IDENTITY_REVEAL: [[holds(R.DIRECTOR, R.DATA_PROTECTION_OFFICER)]],
     P.AUDIT_READ: [[holds(R.AUDITOR, R.ADMINISTRATOR, R.DATA_PROTECTION_OFFICER)]],
     P.APPROVE: [[holds(R.DIRECTOR, R.COMMITTEE_CHAIR, R.EXAMINER, R.ADMINISTRATOR)]],
     P.WEBHOOK_MANAGE: [[holds(R.ADMINISTRATOR)]],

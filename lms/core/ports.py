@@ -244,6 +244,8 @@ class Scope:
     name_en: str
     short: str
     """Code that people write in lists (2026A, FFLY, BASE)."""
+    inside: str = ""
+    """Code of the programme in which a cohort lies; empty for all else."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from lms.accounts import services
 from lms.accounts.forms import ImportFileForm
+from lms.accounts.rules.profiles import TITLES
 from lms.accounts.rules.words import place_names
 from lms.accounts.views.blueprint import bp
 from lms.accounts.views.people import administrators
@@ -52,7 +53,7 @@ def import_people() -> ResponseReturnValue:
     try:
         sheet = _shown_sheet() or _sent_sheet()
         excluded = {int(number) for number in request.form.getlist("excluded") if _is_number(number)}
-        plan = services.plan(sheet, excluded=excluded, by=actor())
+        plan = services.plan(sheet, excluded=excluded, today=clock.today(), by=actor())
     except RuleBroken as refusal:
         form.refuse(RuleBroken(refusal.code, refusal.message, field="file"))
         return render_template("accounts/import.html", tab="people", form=form), form.status
@@ -64,7 +65,8 @@ def import_people() -> ResponseReturnValue:
         tab="people",
         plan=plan,
         names=place_names(ports.places[0].scopes()),
-        sheet=json.dumps([[line.number, line.cells] for line in sheet.lines], ensure_ascii=False),
+        sheet=json.dumps([[line.number, line.cells] for line in plan.shown.lines], ensure_ascii=False),
+        titles=TITLES,
         broken=broken,
         headers=plan.preview.matched,
     )
