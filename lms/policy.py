@@ -153,6 +153,11 @@ class Permission(StrEnum):
     ENTRY_AMEND = "logbooks.entry.amend"
     ENTRY_VOID = "logbooks.entry.void"
     ENTRY_LET_IN = "logbooks.entry.let_in"
+    FRAMEWORK_READ = "logbooks.framework.read"
+    FRAMEWORK_EDIT = "logbooks.framework.edit"
+    FRAMEWORK_PUBLISH = "logbooks.framework.publish"
+    FRAMEWORK_REVIEW = "logbooks.framework.review"
+    FRAMEWORK_RATIFY = "logbooks.framework.ratify"
     LEDGER_READ = "logbooks.ledger.read"
     COMMITTEE_READ = "logbooks.committee.read"
     COMMITTEE_CONVENE = "logbooks.committee.convene"
@@ -271,6 +276,26 @@ def is_enrolled(actor: Actor, thing: Any) -> bool:
 def is_published(_actor: Actor, thing: Any) -> bool:
     """it is published"""
     return getattr(thing, "state", None) == "published"
+
+
+def holds_somewhere(*roles: Role) -> Predicate:
+    """The actor holds one of the roles in any scope: for things of the whole site."""
+
+    def predicate(actor: Actor, _thing: Any) -> bool:
+        return actor.is_any(*roles)
+
+    predicate.__doc__ = f"the actor is {' or '.join(roles)} of any programme"
+    return predicate
+
+
+def takes_part(actor: Actor, _thing: Any) -> bool:
+    """the actor learns or works in a programme"""
+    return any(role != Role.APPLICANT for role, _scope in actor.grants)
+
+
+def wrote_nothing_of_it(actor: Actor, thing: Any) -> bool:
+    """no account of the actor's person wrote any of it"""
+    return actor.person_id not in getattr(thing, "editor_person_ids", ())
 
 
 def is_practice(_actor: Actor, thing: Any) -> bool:
@@ -398,6 +423,14 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.ENTRY_AMEND: [[is_author], [is_signer, was_submitted]],
     P.ENTRY_VOID: [[holds(R.DIRECTOR), someone_else_wrote_it]],
     P.ENTRY_LET_IN: [[holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.FRAMEWORK_READ: [
+        [takes_part, is_published],
+        [holds_somewhere(R.DIRECTOR, R.CLINICAL_REVIEWER, R.COMMITTEE_CHAIR, R.AUDITOR)],
+    ],
+    P.FRAMEWORK_EDIT: [[holds_somewhere(R.DIRECTOR)]],
+    P.FRAMEWORK_PUBLISH: [[holds_somewhere(R.DIRECTOR)]],
+    P.FRAMEWORK_REVIEW: [[holds_somewhere(R.CLINICAL_REVIEWER), wrote_nothing_of_it]],
+    P.FRAMEWORK_RATIFY: [[holds_somewhere(R.COMMITTEE_CHAIR, R.DIRECTOR), is_published]],
     P.LEDGER_READ: [[is_self], [holds(R.COORDINATOR, R.DIRECTOR)]],
     P.COMMITTEE_READ: [[sits_in_it], [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.COMMITTEE_CHAIR)]],
     P.COMMITTEE_CONVENE: [[holds(R.COORDINATOR, R.COMMITTEE_CHAIR)]],

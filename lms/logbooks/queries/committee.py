@@ -295,7 +295,7 @@ def evidence_now(enrolment: Enrolment, codes: Collection[str], *, today: date) -
     """What stands for and against a trainee, by code of the item: numbers, facets in both languages, signed entries."""
     known, documents = evidence(enrolment.id), {}
     signed = _signed_entries(enrolment.id)
-    for item in items():
+    for item in items(enrolment.cohort_id):
         if item.code not in codes:
             continue
         requirement = logbook.requirement_of(item.targets, item.rule, enrolment.track)

@@ -89,7 +89,7 @@ def progress_page(enrolment: Enrolment, *, today: date) -> ProgressPage:
     """Every item of the published frameworks for the trainee's track; what was begun first. The caller holds the door."""
     known = evidence(enrolment.id)
     rows = []
-    for item in items():
+    for item in items(enrolment.cohort_id):
         requirement = rules.requirement_of(item.targets, item.rule, enrolment.track)
         mine = known.get(item.code, [])
         if not requirement.asks and not mine:

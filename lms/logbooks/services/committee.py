@@ -177,7 +177,7 @@ def add_lines(
     """Put items of a trainee on the agenda; what is there already stays once. How many are new."""
     _require_convener(called, by)
     rules.move(called.meeting.state, "open")  # the agenda grows until the meeting is opened
-    chosen = [item for item in choices.items() if item.code in codes]
+    chosen = [item for item in choices.items(called.meeting.cohort_id) if item.code in codes]
     if not chosen or enrolment.cohort_id != called.meeting.cohort_id:
         raise RuleBroken("items_missing", _("Choose at least one item."), field="items")
     there = set(

@@ -151,7 +151,7 @@ def agenda(public_id: str) -> ResponseReturnValue:
     by, at, form = actor(), clock.now(), AgendaForm.of_request()
     called = queries.meeting(public_id, by)
     require(by, Permission.COMMITTEE_CONVENE, called.scope, see=Permission.COMMITTEE_READ)
-    form.offer(programmes.roll(called.meeting.cohort), logbook.items())
+    form.offer(programmes.roll(called.meeting.cohort), logbook.items(called.meeting.cohort_id))
 
     def act() -> int:
         held = queries.meeting(public_id, by, for_update=True)

@@ -175,7 +175,7 @@ def _items(enrolment: Enrolment, day: date) -> list[Item]:
     """Everything that can be assessed, the unit's own first."""
     placement = programmes.placement_on(enrolment.id, day)
     unit = placement.unit if placement else ""
-    return sorted(logbooks.items(), key=lambda item: item.framework.code != unit)
+    return sorted(logbooks.items(enrolment.cohort_id), key=lambda item: item.framework.code != unit)
 
 
 def _request_page(form: StartForm, enrolment: Enrolment) -> ResponseReturnValue:
