@@ -105,6 +105,29 @@ def _key(passphrase: str, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, n=2**16, r=8, p=1).derive(passphrase.encode())
 
 
+def new_box_key() -> bytes:
+    """A fresh key of 32 bytes for ``lock_box``."""
+    return os.urandom(32)
+
+
+def lock_box(data: bytes, *, key: bytes, size: int) -> bytes:
+    """``data`` filled up to ``size`` bytes and locked (AES-256-GCM): its length says nothing. Raises ValueError where it is too large."""
+    if len(data) + 4 > size:
+        raise ValueError("too large for the box")
+    nonce = os.urandom(_NONCE_BYTES)
+    filled = (len(data).to_bytes(4, "big") + data).ljust(size, b"\0")
+    return nonce + AESGCM(key).encrypt(nonce, filled, b"box")
+
+
+def open_box(locked: bytes, *, key: bytes) -> bytes:
+    """What ``lock_box`` locked. Raises NotOpened."""
+    try:
+        filled = AESGCM(key).decrypt(locked[:_NONCE_BYTES], locked[_NONCE_BYTES:], b"box")
+    except (InvalidTag, ValueError) as problem:
+        raise NotOpened("another key locked it, or it was changed since") from problem
+    return filled[4 : 4 + int.from_bytes(filled[:4], "big")]
+
+
 def new_ed25519_key(passphrase: str) -> bytes:
     """A fresh private key as encrypted PEM (PKCS #8), for a file that only the site reads."""
     return Ed25519PrivateKey.generate().private_bytes(

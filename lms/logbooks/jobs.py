@@ -2,11 +2,11 @@
 
 from lms.core.jobs import EVERY
 from lms.logbooks import services
-from lms.logbooks.services import workplace
+from lms.logbooks.services import multisource, workplace
 
 
 def register() -> None:
     """Make the chores known to the worker; called from ``app.py``."""
-    for chore in (services.escalate, services.lapse, workplace.remind):
+    for chore in (services.escalate, services.lapse, workplace.remind, multisource.watch):
         if chore not in EVERY:
             EVERY.append(chore)
