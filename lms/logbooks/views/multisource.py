@@ -197,23 +197,34 @@ def remind_raters(public_id: str) -> ResponseReturnValue:
     return _answered(public_id, form, said)
 
 
-@bp.route("/feedback/<public_id>/<any(close, cancel):act>", methods=["GET", "POST"])
+@bp.route("/feedback/<public_id>/close", methods=["GET", "POST"])
 @members
-def end_feedback(public_id: str, act: str) -> ResponseReturnValue:
-    """Close a round, or take it back, after one question."""
+def close_feedback(public_id: str) -> ResponseReturnValue:
+    """Close a round, after one question."""
+    return _end(public_id, closes=True)
+
+
+@bp.route("/feedback/<public_id>/cancel", methods=["GET", "POST"])
+@members
+def cancel_feedback(public_id: str) -> ResponseReturnValue:
+    """Take a round back, after one question."""
+    return _end(public_id, closes=False)
+
+
+def _end(public_id: str, *, closes: bool) -> ResponseReturnValue:
     by, at = actor(), clock.now()
     found = queries.feedback_round(public_id, by)
     scope = queries.scope_of(found)
-    if not (act == "cancel" and found.state == rules.PROPOSED and queries.hands_of(by, scope)):
+    if closes or found.state != rules.PROPOSED or not queries.hands_of(by, scope):
         require(by, Permission.FEEDBACK_RUN, scope, see=Permission.FEEDBACK_SEE)
-    ends = services.close if act == "close" else services.cancel
+    ends = services.close if closes else services.cancel
     if request.method == "POST":
         form = _do(public_id, lambda held: ends(held, at=at, by=by))
-        said = _("The round is closed.") if act == "close" else _("The round is taken back.")
+        said = _("The round is closed.") if closes else _("The round is taken back.")
         return _answered(public_id, form, said)
     if found.state not in rules.UNDER_WAY:
         return redirect(f"/feedback/{public_id}", 303)
-    return render_template("logbooks/feedback/end.html", tab=_tab(found), one=found, closes=act == "close")
+    return render_template("logbooks/feedback/end.html", tab=_tab(found), one=found, closes=closes)
 
 
 @bp.post("/feedback/<public_id>/release")
