@@ -1,6 +1,7 @@
 """Questions about logbooks."""
 
 from lms.logbooks.queries import committee
+from lms.logbooks.queries.approved import ApprovedFacts, approved_facts
 from lms.logbooks.queries.around import Mentee, entry_facts, mentees, signed_count, tasks
 from lms.logbooks.queries.choices import frequent_items, items, signers_between
 from lms.logbooks.queries.figures import figures
@@ -69,6 +70,7 @@ from lms.logbooks.queries.records import (
 __all__ = [
     "KEYS",
     "KEY_MADE",
+    "ApprovedFacts",
     "Broken",
     "Checked",
     "EntryScope",
@@ -83,6 +85,7 @@ __all__ = [
     "Step",
     "Verdict",
     "Waiting",
+    "approved_facts",
     "chain_of",
     "check",
     "cohorts_of_signers",
