@@ -17,12 +17,14 @@ from lms.logbooks.queries.inbox import (
 from lms.logbooks.queries.logbook import ItemCount, Overview, entries, overview
 from lms.logbooks.queries.overdue import (
     LedgerRow,
+    Sampled,
     cohorts_of_signers,
     crowded_signers,
     due_to_escalate,
     due_to_lapse,
     ledgers,
     person,
+    sampled,
 )
 from lms.logbooks.queries.progress import ItemProgress, ProgressPage, evidence, item_progress, progress_page
 from lms.logbooks.queries.proof import (
@@ -82,6 +84,7 @@ __all__ = [
     "Mentee",
     "Overview",
     "ProgressPage",
+    "Sampled",
     "Step",
     "Verdict",
     "Waiting",
@@ -126,6 +129,7 @@ __all__ = [
     "revision_of",
     "routine_to_sign",
     "said",
+    "sampled",
     "scope_of",
     "seconds_of",
     "shown",

@@ -179,9 +179,7 @@ class Sampled:
         return self.drawn - self.found - self.not_found - self.differs
 
 
-def sampled(
-    person_ids: Sequence[int], programme_ids: Sequence[int], *, since: date
-) -> dict[int, list[Sampled]]:
+def sampled(person_ids: Sequence[int], cohort_ids: Sequence[int], *, since: date) -> dict[int, list[Sampled]]:
     """Signer → the months in which entries of theirs were drawn, the latest first. The caller holds the door."""
     latest = (
         select(SampleCheck.line_id, func.max(SampleCheck.number).label("number"))
@@ -197,7 +195,7 @@ def sampled(
         )
         .where(
             SampleLine.signer_person_id.in_(person_ids),
-            AuditSample.programme_id.in_(programme_ids),
+            AuditSample.programme_id.in_(select(Cohort.programme_id).where(Cohort.id.in_(cohort_ids))),
             AuditSample.month >= since,
         )
         .group_by(SampleLine.signer_person_id, AuditSample.month, SampleCheck.outcome)
