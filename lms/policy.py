@@ -173,6 +173,16 @@ class Permission(StrEnum):
     WORKPLACE_ASSESS = "logbooks.workplace.assess"
     WORKPLACE_RESPOND = "logbooks.workplace.respond"
     WORKPLACE_VOID = "logbooks.workplace.void"
+    FEEDBACK_ASK = "logbooks.feedback.ask"
+    FEEDBACK_RUN = "logbooks.feedback.run"
+    FEEDBACK_SEE = "logbooks.feedback.see"
+    FEEDBACK_READ = "logbooks.feedback.read"
+    FEEDBACK_RELEASE = "logbooks.feedback.release"
+    FEEDBACK_RATE = "logbooks.feedback.rate"
+    FEEDBACK_SELF = "logbooks.feedback.self"
+    SAMPLE_READ = "logbooks.sample.read"
+    SAMPLE_CHECK = "logbooks.sample.check"
+    BADGE_MAKE = "logbooks.badge.make"
 
     PROGRESS_READ = "certificates.progress.read"
     CERTIFICATE_ISSUE = "certificates.certificate.issue"
@@ -256,6 +266,16 @@ def is_marker(actor: Actor, thing: Any) -> bool:
 def is_assessor(actor: Actor, thing: Any) -> bool:
     """the actor was asked to assess it"""
     return bool(getattr(thing, "assessor_person_id", None) == actor.person_id)
+
+
+def is_rater(actor: Actor, thing: Any) -> bool:
+    """the actor was asked for feedback"""
+    return actor.person_id in getattr(thing, "rater_person_ids", ())
+
+
+def is_released(_actor: Actor, thing: Any) -> bool:
+    """it was released to the trainee"""
+    return bool(getattr(thing, "is_released", False))
 
 
 def someone_elses_training(actor: Actor, thing: Any) -> bool:
@@ -457,6 +477,19 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.WORKPLACE_ASSESS: [[is_assessor, someone_elses_training]],
     P.WORKPLACE_RESPOND: [[is_trainee]],
     P.WORKPLACE_VOID: [[holds(R.DIRECTOR), someone_elses_training]],
+    P.FEEDBACK_ASK: [[is_trainee]],
+    P.FEEDBACK_RUN: [
+        [is_mentor, someone_elses_training],
+        [holds(R.COORDINATOR, R.DIRECTOR), someone_elses_training],
+    ],
+    P.FEEDBACK_SEE: [[is_trainee], [is_mentor], [holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.FEEDBACK_READ: [[is_trainee, is_released], [is_mentor, someone_elses_training]],
+    P.FEEDBACK_RELEASE: [[is_mentor, someone_elses_training]],
+    P.FEEDBACK_RATE: [[is_rater, someone_elses_training]],
+    P.FEEDBACK_SELF: [[is_trainee]],
+    P.SAMPLE_READ: [[holds(R.UNIT_LEAD, R.COORDINATOR, R.DIRECTOR, R.AUDITOR)]],
+    P.SAMPLE_CHECK: [[holds(R.UNIT_LEAD, R.DIRECTOR), someone_else_wrote_it, someone_else_signs]],
+    P.BADGE_MAKE: [[is_trainee], [holds(R.COORDINATOR, R.DIRECTOR)]],
     P.PROGRESS_READ: [[is_trainee], [is_mentor], [_READS]],
     P.CERTIFICATE_ISSUE: [[_RUNS]],
     P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],

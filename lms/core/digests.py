@@ -140,6 +140,25 @@ def keyed_digest(data: bytes, *, key: bytes) -> str:
     return hmac.digest(key, data, "sha256").hex()
 
 
+def new_box_key() -> bytes:
+    """A fresh key of 32 bytes for ``lock_box``."""
+    return os.urandom(32)
+
+
+def lock_box(data: bytes, *, key: bytes, size: int) -> bytes:
+    """``data`` filled up to ``size`` bytes and locked (AES-256-GCM): its length says nothing. Raises ValueError where it is too large."""
+    if len(data) + 4 > size:
+        raise ValueError("too large for the box")
+    filled = (len(data).to_bytes(4, "big") + data).ljust(size, b"\0")
+    return seal_field(filled, key=key, bound_to="box")
+
+
+def open_box(locked: bytes, *, key: bytes) -> bytes:
+    """What ``lock_box`` locked. Raises NotOpened."""
+    filled = unseal_field(locked, key=key, bound_to="box")
+    return filled[4 : 4 + int.from_bytes(filled[:4], "big")]
+
+
 def new_ed25519_key(passphrase: str) -> bytes:
     """A fresh private key as encrypted PEM (PKCS #8), for a file that only the site reads."""
     return Ed25519PrivateKey.generate().private_bytes(

@@ -16,7 +16,7 @@ class FactChanged:
     """Something that a certificate rule may count has changed for one enrolment."""
 
     fact: str
-    """Name of the fact as certificate rules write it: ``lectures``, ``tests`` or ``entries_signed``."""
+    """Name of the fact as certificate rules write it: ``lectures``, ``tests``, ``entries_signed`` or ``items_approved``."""
     enrolment_id: int | None
     """None: it changed for everybody in the cohort (a lecture was published)."""
     at: datetime

@@ -45,12 +45,13 @@ Facts = Mapping[str, FactValue]
 def facts(cohort_id: int) -> dict[int, Facts]:
     """What every trainee of a cohort has of every fact; a set-based query per feature."""
     lectures = courses.lecture_facts(cohort_id)
-    entries = logbooks.entry_facts(cohort_id)
+    entries, items = logbooks.entry_facts(cohort_id), logbooks.approved_facts(cohort_id)
     return {
         number: _facts(
             (lectures.completed.get(number, 0), lectures.total),
             (tests.tests_passed, tests.tests_total),
             entries.get(number, 0),
+            (items.approved.get(number, 0), items.total.get(number, 0)),
         )
         for number, tests in assessments.test_facts(cohort_id).items()
     }
@@ -60,18 +61,21 @@ def facts_of(enrolment: Enrolment) -> Facts:
     """What one trainee has of every fact."""
     lectures = courses.lecture_facts(enrolment.cohort_id, enrolment_id=enrolment.id)
     tests = assessments.test_facts_of(enrolment)
+    items = logbooks.approved_facts(enrolment.cohort_id, enrolment_id=enrolment.id)
     return _facts(
         (lectures.completed.get(enrolment.id, 0), lectures.total),
         (tests.tests_passed, tests.tests_total),
         logbooks.signed_count(enrolment.id),
+        (items.approved.get(enrolment.id, 0), items.total.get(enrolment.id, 0)),
     )
 
 
-def _facts(lectures: tuple[int, int], tests: tuple[int, int], entries: int) -> Facts:
+def _facts(lectures: tuple[int, int], tests: tuple[int, int], entries: int, items: tuple[int, int]) -> Facts:
     return {
         "lectures": FactValue(*lectures),
         "tests": FactValue(*tests),
         "entries_signed": FactValue(entries),
+        "items_approved": FactValue(*items),
     }
 
 

@@ -290,6 +290,7 @@ def _one(public_id: str, form: RespondForm | None) -> ResponseReturnValue:
         tab="logbook" if own else "to-sign" if found.assessor_person_id == by.person_id else "trainees",
         one=found,
         own=own,
+        reads_all=own or queries.reads_whole_list(by, found),
         wp=rules,
         broken=queries.broken_of([found]).get(found.id, ""),
         ended=queries.act_of(found),
