@@ -37,6 +37,7 @@ from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
 from lms.programmes.queries import intakes as intakes_queries
 from lms.programmes.views import attendance as attendance_views
+from lms.programmes.views import importing as importing_views
 from lms.programmes.views import intakes as intakes_views
 from lms.programmes.views import meetings as meetings_views
 from lms.programmes.views import places as places_views
@@ -111,6 +112,7 @@ def _join_pages(app: Flask) -> None:
         operation.bp,
         accounts_views.bp,
         programmes_views.bp,
+        importing_views.bp,
         places_views.bp,
         meetings_views.bp,
         attendance_views.bp,

@@ -18,7 +18,7 @@ from wtforms.validators import EqualTo, InputRequired, Length, Optional
 
 from lms.core.i18n import lazy
 from lms.web.confirm import ConfirmingForm
-from lms.web.forms import FileField, Form
+from lms.web.forms import Form
 
 LONGEST_PASSWORD = 200
 
@@ -198,12 +198,6 @@ class NewPersonForm(PersonForm):
         self.roles.choices = list(roles)
         self.scope.choices = [SelectChoice("", "—"), *scopes]
         self.track.choices = list(tracks)
-
-
-class ImportFileForm(Form):
-    """The file with the list."""
-
-    file = FileField(lazy("Excel workbook (.xlsx) or CSV file"))
 
 
 class WebhookForm(Form):

@@ -187,6 +187,8 @@ ACTS: dict[str, str] = {
     "programmes.hospital.add": lazy("added a hospital"),
     "programmes.hospital.change": lazy("changed what is known of a hospital"),
     "programmes.hospital.close": lazy("closed a hospital"),
+    "programmes.hospital.import": lazy("imported a list of hospitals"),
+    "programmes.roll.import": lazy("imported the roll of a cohort"),
     "programmes.hospital.reopen": lazy("opened a hospital again"),
     "programmes.attendance.confirm": lazy("confirmed what a trainee’s day was"),
     "programmes.meeting.acknowledge": lazy("confirmed a meeting"),

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from string import ascii_uppercase
 
 from lms import policy
 from lms.accounts import queries, rules
@@ -140,7 +139,7 @@ def plan(sheet: Sheet, *, excluded: Collection[int], by: Actor) -> Plan:
         raise RuleBroken(
             "too_many_rows", _("The file has more than %(limit)s rows.", limit=MOST_ROWS), field="file"
         )
-    letters = _letters(sheet, found)
+    letters = imports.letters(sheet, found)
     known = queries.names_by_login([row.values["login"] for row in found.rows], by)
     rows: list[Planned] = []
     first: dict[str, Planned] = {}
@@ -176,13 +175,6 @@ def plan(sheet: Sheet, *, excluded: Collection[int], by: Actor) -> Plan:
             continue
         rows.append(planned)
     return Plan(replace(found, errors=tuple(errors)), tuple(rows))
-
-
-def _letters(sheet: Sheet, found: Preview) -> dict[str, str]:
-    """Letter of each column that the file has."""
-    header = next((line.cells for line in sheet.lines if line.number == found.header), ())
-    places = {name: header.index(text) for name, text in found.matched.items() if text in header}
-    return {name: ascii_uppercase[place] for name, place in places.items() if place < len(ascii_uppercase)}
 
 
 def _wrong(

@@ -163,7 +163,9 @@ def enrol(
         raise RuleBroken("track", _("Choose a track."), field="track")
     intakes.lock(cohort)
     found = db.session.scalar(
-        select(Enrolment).where(Enrolment.cohort_id == cohort.id, Enrolment.person_id == person.id)
+        select(Enrolment)
+        .options(joinedload(Enrolment.cohort))
+        .where(Enrolment.cohort_id == cohort.id, Enrolment.person_id == person.id)
     )
     if found is not None:
         _give_trainee_role(person, cohort, at=at, by=by)
