@@ -58,10 +58,12 @@ def read(
     kind: Kind,
     plan: Callable[[Sheet], Any],  # each import has its own
     carry_out: Callable[[Any], str],
+    *,
+    form: ImportFileForm | None = None,
     **facts: object,
 ) -> ResponseReturnValue:
     """Read the file, or the sheet as it was shown; preview it, or do it. ``carry_out`` answers what is said then."""
-    form = ImportFileForm.of_request()
+    form = form or ImportFileForm.of_request()
     try:
         sheet = asked_sheet()
         found = plan(sheet)
