@@ -42,6 +42,7 @@ from lms.programmes.views import importing as importing_views
 from lms.programmes.views import intakes as intakes_views
 from lms.programmes.views import meetings as meetings_views
 from lms.programmes.views import places as places_views
+from lms.programmes.views import qualifications as qualifications_views
 from lms.programmes.views import roster as roster_views
 from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
@@ -116,6 +117,7 @@ def _join_pages(app: Flask) -> None:
         programmes_views.bp,
         importing_views.bp,
         roster_views.bp,
+        qualifications_views.bp,
         places_views.bp,
         meetings_views.bp,
         attendance_views.bp,

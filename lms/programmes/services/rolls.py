@@ -15,8 +15,10 @@ from lms.core.imports import Cells, Column, Preview, Row, Sheet
 from lms.policy import Actor, Permission
 from lms.programmes import rules
 from lms.programmes.models import Cohort, Enrolment, Hospital, Placement
+from lms.programmes.queries import mentoring
 from lms.programmes.queries import rolls as queries
 from lms.programmes.rules import intakes, lists
+from lms.programmes.rules.mentoring import require_qualified, require_room
 from lms.programmes.services import enrol, pair, place
 from lms.programmes.services.intakes import lock, taken
 
@@ -134,6 +136,10 @@ class _Reading:
         self.colleagues = queries.colleagues_by_name(cohort.programme_id)
         self.hospitals = queries.hospitals_by_word()
         self.taken = taken(cohort)
+        mentors = {one.id for one in self.people.values()}
+        mentors |= {one.id for some in self.colleagues.values() for one in some}
+        self.loads = mentoring.primary_spans(mentors)
+        self.qualified = mentoring.qualified(cohort.programme_id, mentors)
         self.standing: dict[int, _Standing] = {}
         known = queries.standing(cohort, [person.id for person in self.people.values()])
         for enrolment in known:
@@ -311,12 +317,21 @@ class _Reading:
             return []
         held = now.spans.get(span, set())
         fresh = [(one, kind) for one, kind in pairs if (one.id, kind) not in held]
-        for _one, kind in fresh:
+        for one, kind in fresh:
             try:
                 rules.require_single_primary(kind, span[1:], now.primaries)
+                if kind == "primary":
+                    self._require_fit(one, span[1:])
             except RuleBroken as refusal:
                 raise RuleBroken(refusal.code, refusal.message, field="mentor") from refusal
         return fresh
+
+    def _require_fit(self, mentor: Person, span: rules.Span) -> None:
+        """The mentor is qualified and has room, with what the rows before give them."""
+        if self.cohort.programme.asks_qualification:
+            require_qualified(span, self.qualified.get(mentor.id, ()))
+        require_room(span, self.loads.get(mentor.id, ()), self.cohort.programme.mentor_cap)
+        self.loads.setdefault(mentor.id, []).append(span)
 
 
 def carry_out(cohort: Cohort, rows: Iterable[Planned], *, at: datetime, by: Actor) -> int:
