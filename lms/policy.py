@@ -112,6 +112,10 @@ class Permission(StrEnum):
     MEETING_ACKNOWLEDGE = "programmes.meeting.acknowledge"
     ATTENDANCE_READ = "programmes.attendance.read"
     ATTENDANCE_CONFIRM = "programmes.attendance.confirm"
+    ROSTER_READ = "programmes.roster.read"
+    QUALIFICATION_READ = "programmes.qualification.read"
+    QUALIFICATION_ENTER = "programmes.qualification.enter"
+    LOAD_EXCEED = "programmes.load.exceed"
 
     COURSE_READ = "courses.course.read"
     COURSE_EDIT = "courses.course.edit"
@@ -387,6 +391,10 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
         [is_mentor, is_someone_else_s_training],
         [holds(R.COORDINATOR), is_someone_else_s_training],
     ],
+    P.ROSTER_READ: [[is_enrolled], [holds(R.MENTOR, R.SECOND_ASSESSOR)], [_READS]],
+    P.QUALIFICATION_READ: [[_READS]],
+    P.QUALIFICATION_ENTER: [[holds(R.DIRECTOR)]],
+    P.LOAD_EXCEED: [[holds(R.DIRECTOR)]],
     P.COURSE_READ: [
         [is_enrolled, is_published],
         [holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.MENTOR)],

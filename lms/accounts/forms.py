@@ -22,7 +22,7 @@ from lms.accounts.rules.profiles import ProfileFacts
 from lms.core.errors import RuleBroken
 from lms.core.i18n import lazy
 from lms.web.confirm import ConfirmingForm
-from lms.web.forms import FileField, Form
+from lms.web.forms import Form
 
 LONGEST_PASSWORD = 200
 
@@ -202,12 +202,6 @@ class NewPersonForm(PersonForm):
         self.roles.choices = list(roles)
         self.scope.choices = [SelectChoice("", "—"), *scopes]
         self.track.choices = list(tracks)
-
-
-class ImportFileForm(Form):
-    """The file with the list."""
-
-    file = FileField(lazy("Excel workbook (.xlsx) or CSV file"))
 
 
 class WebhookForm(Form):

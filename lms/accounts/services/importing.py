@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from string import ascii_uppercase
 from typing import Any
 
 from lms import policy
@@ -198,7 +197,7 @@ def plan(sheet: Sheet, *, excluded: Collection[int], today: date, by: Actor) -> 
         raise RuleBroken(
             "too_many_rows", _("The file has more than %(limit)s rows.", limit=MOST_ROWS), field="file"
         )
-    letters = _letters(sheet, found)
+    letters = imports.letters(sheet, found)
     known = queries.people_by_login([row.values["login"] for row in found.rows], by)
     rows: list[Planned] = []
     first: dict[str, Planned] = {}
@@ -341,13 +340,6 @@ def _shown(sheet: Sheet, found: Preview, by: Actor) -> Sheet:
 def _unspoken(error: CellError) -> CellError:
     """An error that names its cell, and does not repeat an identity number."""
     return replace(error, value="") if professional.holds_identity_number(error.value) else error
-
-
-def _letters(sheet: Sheet, found: Preview) -> dict[str, str]:
-    """Letter of each column that the file has."""
-    header = next((line.cells for line in sheet.lines if line.number == found.header), ())
-    places = {name: header.index(text) for name, text in found.matched.items() if text in header}
-    return {name: ascii_uppercase[place] for name, place in places.items() if place < len(ascii_uppercase)}
 
 
 def _wrong(
