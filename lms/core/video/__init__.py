@@ -10,6 +10,7 @@ from lms.core.video.ladder import RUNGS, Rung, find_ffmpeg
 from lms.core.video.limits import REASONS, Limits, TranscodeFailed, TranscodeStopped, VideoRefused, reason
 from lms.core.video.manifest import Manifest, Rendition
 from lms.core.video.probing import Probe, probe
+from lms.core.video.stills import still
 from lms.core.video.transcoding import transcode
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "find_ffmpeg",
     "probe",
     "reason",
+    "still",
     "transcode",
     "version_and_lacks",
 ]

@@ -123,6 +123,7 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         after=after,
         video=row,
         files=row.manifest if row else None,
+        moments=queries.moments(found),
         from_s=wanted if wanted is not None and 0 <= wanted < 86_400 else None,
         media=_media_address(found, by, at) if row else "",
         seen=queries.seen(enrolment, found) if counted and enrolment else None,
@@ -235,6 +236,21 @@ def media(token: str, video_id: str, name: str) -> ResponseReturnValue:
         return files.send(f"{folder}/{name}")
     except (FileNotFoundError, IsADirectoryError):
         raise NotFound from None
+
+
+@bp.get("/media/<token>/<video_id>/stills/<int:second>.webp")
+@public
+@lean
+def still(token: str, video_id: str, second: int) -> ResponseReturnValue:
+    """One small picture of a film, cut out of its sheet of thumbnails; behind the same signed address."""
+    folder = services.check_media_token(token, video_id, at=clock.now())
+    try:
+        data = video.still(storage().path(folder), second)
+    except OSError:
+        raise NotFound from None
+    answer = Response(data, content_type="image/webp")
+    answer.headers["Cache-Control"] = "private, max-age=2592000, immutable"
+    return answer
 
 
 # The educator's desk

@@ -113,10 +113,13 @@ def chapters(lecture_id: str) -> ResponseReturnValue:
             flash(_("Saved."), "success")
             return redirect(url_for(".desk", lecture_id=lecture_id), 303)
         found = queries.lecture(lecture_id, by, permission=Permission.COURSE_EDIT)
+    row = found.video
     return render_template(
         "courses/chapters.html",
         tab="learn",
         lecture=found,
+        moments=queries.moments(found),
+        media=f"/media/{services.media_token(row, by=by, at=clock.now())}/{row.public_id}/" if row else "",
         form=form,
         is_proposed=not found.chapters and request.method == "GET",
     ), form.status
