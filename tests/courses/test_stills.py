@@ -50,7 +50,9 @@ def test_each_still_is_cut_at_its_own_place(tmp_path):
     sheet = Image.new("RGB", (320, 180))
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
     for number, colour in enumerate(colours):
-        sheet.paste(colour, (number % 2 * 160, number // 2 * 90, number % 2 * 160 + 160, number // 2 * 90 + 90))
+        sheet.paste(
+            colour, (number % 2 * 160, number // 2 * 90, number % 2 * 160 + 160, number // 2 * 90 + 90)
+        )
     sheet.save(tmp_path / "thumbs-01.webp", lossless=True)
     cues = "".join(
         f"00:00:{n * 5:02d}.000 --> 00:00:{n * 5 + 5:02d}.000\nthumbs-01.webp#xywh={n % 2 * 160},{n // 2 * 90},160,90\n\n"

@@ -189,7 +189,7 @@ def captions(lecture_id: str, lang: str) -> ResponseReturnValue:
 @members
 @takes(REPORT_LIMIT_BYTES)
 def beat(lecture_id: str) -> ResponseReturnValue:
-    """Count what a player has played. JSON ``{session, seq, intervals: [[start, end], …], position, rate}``.
+    """Count what a player has played. JSON ``{session, seq, intervals: [[start, end], …], again: […], position, rate}``.
 
     Beacons of a page that is left may call it plain text. What no honest player sends is a 422: sending it again is
     no use.
@@ -213,6 +213,7 @@ def beat(lecture_id: str) -> ResponseReturnValue:
                 session=session,
                 seq=seq,
                 intervals=given.get("intervals"),
+                again=given.get("again", ()),
                 position_s=position,
                 at=clock.now(),
             )
