@@ -5,6 +5,7 @@ memory and output, a short list of container formats and no protocol but plain f
 anything costs; ``transcode`` fills a temporary folder that its caller publishes by one rename.
 """
 
+from lms.core.video import waveform
 from lms.core.video.able import version_and_lacks
 from lms.core.video.ladder import RUNGS, Rung, find_ffmpeg
 from lms.core.video.limits import REASONS, Limits, TranscodeFailed, TranscodeStopped, VideoRefused, reason
@@ -30,4 +31,5 @@ __all__ = [
     "still",
     "transcode",
     "version_and_lacks",
+    "waveform",
 ]

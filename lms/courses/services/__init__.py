@@ -40,6 +40,7 @@ from lms.courses.services.packages import (
     import_course,
     unpack_films,
 )
+from lms.courses.services.sounding import WINDOW_S, part_of_sound, whole_sound
 from lms.courses.services.study import add_note, remove_note, set_chapters
 from lms.courses.services.things import (
     FILE_LIMIT_BYTES,
@@ -89,6 +90,9 @@ from lms.courses.services.wordings import (
 )
 
 __all__ = [
+    "WINDOW_S",
+    "part_of_sound",
+    "whole_sound",
     "CAPTIONS_LIMIT_BYTES",
     "CAPTION_LANGS",
     "FILE_LIMIT_BYTES",
