@@ -90,15 +90,13 @@ from lms.courses.services.wordings import (
 )
 
 __all__ = [
-    "WINDOW_S",
-    "part_of_sound",
-    "whole_sound",
     "CAPTIONS_LIMIT_BYTES",
     "CAPTION_LANGS",
     "FILE_LIMIT_BYTES",
     "FOLDERS",
     "REVIEW_LASTS",
     "TRANSCODE",
+    "WINDOW_S",
     "Counted",
     "Cue",
     "Examined",
@@ -146,6 +144,7 @@ __all__ = [
     "mark_answer",
     "mark_read",
     "media_token",
+    "part_of_sound",
     "player_session",
     "publish_course",
     "publish_lecture",
@@ -168,6 +167,7 @@ __all__ = [
     "touch_upload",
     "unpack_films",
     "uploaded_before",
+    "whole_sound",
     "whole_upload",
     "withdraw_lecture",
     "withdraw_unit",
