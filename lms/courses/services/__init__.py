@@ -38,6 +38,8 @@ from lms.courses.services.packages import (
     describe,
     export_course,
     import_course,
+    plan_for,
+    plan_of_copy,
     unpack_films,
 )
 from lms.courses.services.sounding import WINDOW_S, part_of_sound, whole_sound
@@ -145,6 +147,8 @@ __all__ = [
     "mark_read",
     "media_token",
     "part_of_sound",
+    "plan_for",
+    "plan_of_copy",
     "player_session",
     "publish_course",
     "publish_lecture",
