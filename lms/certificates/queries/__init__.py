@@ -57,7 +57,7 @@ from lms.certificates.queries.documents import (
     status_list_ids,
     untrue_list,
 )
-from lms.certificates.queries.files import inspect_here, registered, verify_key
+from lms.certificates.queries.files import inspect_here, published_trust, registered, verify_key
 from lms.certificates.queries.log import (
     LogVerdict,
     check_log,
@@ -119,6 +119,7 @@ __all__ = [
     "own_way",
     "progress_of",
     "public_certificate",
+    "published_trust",
     "ready_ids",
     "refusal",
     "refusal_words",
