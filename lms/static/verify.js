@@ -367,5 +367,7 @@
     form.dataset.sending = '1';
     form.submit();
   });
+  const lapsed = doc.querySelector('[data-lapsed]');
+  if (lapsed) lapsed.hidden = !(Date.parse(told.until) < Date.now());
   doc.querySelectorAll('[data-local]').forEach(part => { part.hidden = false; });
 })();
