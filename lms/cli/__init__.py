@@ -197,6 +197,15 @@ def _parser() -> argparse.ArgumentParser:
     told = _add(certificates, "status", acts.certificates, "count the register, or tell one certificate")
     told.add_argument("serial", nargs="?")
     told.add_argument("--data", type=Path, help="data folder of a demonstration site")
+    saved = _add(
+        certificates,
+        "verifier",
+        acts.certificates_verifier,
+        "write the page that checks without a connection",
+    )
+    saved.add_argument("--to", type=Path, required=True)
+    saved.add_argument("--lang", choices=("zh_Hans", "en"), default="zh_Hans")
+    saved.add_argument("--data", type=Path, help="data folder of a demonstration site")
     public_log = certificates.add_parser("log", help="the public log").add_subparsers(
         metavar="ACT", required=True
     )

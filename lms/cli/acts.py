@@ -352,6 +352,21 @@ def certificates(args: argparse.Namespace) -> int:
         return cli.run(args)
 
 
+def certificates_verifier(args: argparse.Namespace) -> int:
+    """Write the page that checks certificates without a connection, as the site would give it to be saved."""
+    from lms.app import create_app
+
+    client = create_app(_settings(args.data)).test_client()
+    client.set_cookie("lang", args.lang)
+    answer = client.get("/verify/offline.html")
+    if answer.status_code != 200:
+        print("lms: the site has no signing keys yet: lms certificates keys init", file=sys.stderr)
+        return 2
+    args.to.write_bytes(answer.get_data())
+    print(f"{args.to}: give it to who checks certificates, and make it anew when its lists lapse.")
+    return 0
+
+
 def logbooks_verify(args: argparse.Namespace) -> int:
     """Check every signature of a logbook again; 1 names what is broken."""
     from lms.app import create_app

@@ -26,6 +26,7 @@ LATE_BUDGETS = {
     "player.js": 6 * KB,
     "study.js": 2 * KB + 512,
     "upload.js": 2 * KB,
+    "verify.js": 8 * KB,
 }
 """Gzipped, as they travel. Checkpoints come only with a lecture that has some. The worker is fetched behind the first page."""
 

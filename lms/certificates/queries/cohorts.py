@@ -232,6 +232,8 @@ class MatrixRow:
     enrolment: Enrolment
     trace: Trace | None
     certificate: Certificate | None
+    successor: Certificate | None = None
+    """What is being made to replace the certificate."""
 
     @property
     def state(self) -> str:
@@ -301,20 +303,23 @@ def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int)
         row.enrolment_id: Trace.of_document(row.trace)
         for row in db.session.scalars(select(Standing).where(Standing.enrolment_id.in_(numbers)))
     }
-    certificates = {
-        row.enrolment_id: row
-        for row in db.session.scalars(
-            select(Certificate)
-            .where(
-                Certificate.enrolment_id.in_(numbers),
-                Certificate.state.in_(("good", "suspended", "reserved")),
-            )
-            .order_by(Certificate.edition.desc())  # the one that counts wins over the one being made
+    certificates: dict[int, list[Certificate]] = {}
+    for row in db.session.scalars(
+        select(Certificate)
+        .where(
+            Certificate.enrolment_id.in_(numbers),
+            Certificate.state.in_(("good", "suspended", "reserved")),
         )
-    }
+        .order_by(Certificate.edition)  # the one that counts comes before the one that is to replace it
+    ):
+        certificates.setdefault(row.enrolment_id, []).append(row)
     return Matrix(
         [
-            MatrixRow(enrolment, traces.get(enrolment.id), certificates.get(enrolment.id))
+            MatrixRow(
+                enrolment,
+                traces.get(enrolment.id),
+                *([*certificates.get(enrolment.id, []), None, None][:2]),
+            )
             for enrolment in enrolments
         ],
         counts,
@@ -441,6 +446,15 @@ def certificate(
         raise NotFound
     policy.require(by, permission, found, see=Permission.CERTIFICATE_READ)
     return found
+
+
+def successor(certificate: Certificate) -> Certificate | None:
+    """What is being made to replace a certificate, or could not be made."""
+    return db.session.scalar(
+        select(Certificate).where(
+            Certificate.supersedes == certificate.serial, Certificate.state == "reserved"
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -319,6 +319,7 @@ def certificate(serial: str) -> ResponseReturnValue:
         certificate=found,
         history=queries.history(found.id),
         has_credential=queries.has_credential(found),
+        successor=queries.successor(found),
     )
 
 
