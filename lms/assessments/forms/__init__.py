@@ -22,11 +22,12 @@ from lms.accounts.models import Person
 from lms.assessments import rules
 from lms.assessments.forms.describing import DescribeForm as DescribeForm
 from lms.assessments.models import ExamForm, ItemBank, KeyRevision, QuestionVersion, Test, TestPlan
-from lms.assessments.rules import Fault, field_at, fields_of, read_sheet
+from lms.assessments.rules import Fault, drawable, field_at, fields_of, read_sheet
 from lms.assessments.rules.blueprint import MOST_CELLS, Cell
 from lms.assessments.rules.papers import Limits
 from lms.assessments.rules.standards import FROM_RESULTS
 from lms.assessments.services import Terms
+from lms.assessments.services.pictures import Picture
 from lms.core import clock
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy, pick
@@ -166,11 +167,17 @@ class WordingForm(Form):
         description=lazy("The guideline or book it rests on, with its year"),
     )
     reason = TextAreaField(lazy("Why the key is wrong"), validators=[Length(max=1000)])
+    picture = FileField(lazy("Picture"))
     base_n = IntegerField(validators=[Optional()])
 
     shown: Mapping[str, str] | None = None
     kind: str = ""
     base: Mapping[str, Any] | None = None
+    held: Mapping[str, str] = {}
+    """What the page says in the place of what was sent: the picture that was just taken."""
+
+    preview: Sequence[Any] = ()
+    """The asks as a candidate sees them."""
 
     def read(
         self, kind: str, base: Mapping[str, Any] | None = None
@@ -197,7 +204,15 @@ class WordingForm(Form):
 
     def typed(self, name: str) -> str:
         """What was typed into a field of the type."""
-        return request_value(name)
+        return self.held[name] if name in self.held else request_value(name)
+
+    def hold(self, picture: Picture) -> None:
+        """Go on with a picture that was taken."""
+        self.held = {
+            "image": picture.public_id,
+            "width": str(picture.width),
+            "height": str(picture.height),
+        }
 
     def show(self, version: QuestionVersion, revision: KeyRevision) -> None:
         """Begin with a wording and its key."""
@@ -206,7 +221,13 @@ class WordingForm(Form):
 
     def values(self) -> Mapping[str, str]:
         """What the fields of the type show: the wording that one began with, or what was typed."""
-        return self.shown if self.shown is not None else request_values()
+        return self.shown if self.shown is not None else {**request_values(), **self.held}
+
+    @property
+    def areas(self) -> list[tuple[int, str, list[int]]]:
+        """The areas of a picture as far as they can be drawn: (number, shape, coordinates)."""
+        values = self.values()
+        return drawable(lambda name: values.get(name, ""))
 
 
 class ItemFileForm(Form):

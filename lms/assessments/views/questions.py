@@ -1,5 +1,8 @@
 """Pages of one question: how a candidate sees it, its key, its review, its history."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -171,11 +174,10 @@ def new_question(public_id: str) -> ResponseReturnValue:
     by, at = actor(), clock.now()
     bank = queries.bank(public_id, by, permission=Permission.ITEM_WRITE)
     kind = request.values.get("type", "")
-    if kind not in rules.TYPES or kind in rules.WITHOUT_FORM:
-        offered = [code for code in rules.TYPES if code not in rules.WITHOUT_FORM]
-        return render_template("assessments/choose_type.html", bank=bank, types=offered, tab="bank")
+    if kind not in rules.TYPES:
+        return render_template("assessments/choose_type.html", bank=bank, types=rules.TYPES, tab="bank")
     form = WordingForm.of_request()
-    if request.method == "POST" and request.form.get("act") != "rows":
+    if _saves(form, kind, bank):
         body, key, rationale = form.read(kind)
         if form.run(
             lambda: services.add_question(
@@ -203,14 +205,13 @@ def edit_question(public_id: str) -> ResponseReturnValue:
     found = queries.question(public_id, by)
     require(by, Permission.ITEM_WRITE, found, see=Permission.BANK_READ)
     newest = queries.version_of(found.id)
-    if newest.type in rules.WITHOUT_FORM:
-        flash(_("Questions of this type come from files only; import it anew to change it."), "warning")
-        return _back(public_id)
     revision = queries.newest_keys([newest.id])[newest.id]
+    if not rules.has_form(newest.type, newest.body, revision.key):
+        return _only_from_files(public_id)
     form = WordingForm.of_request()
     if request.method == "GET":
         form.show(newest, revision)
-    elif request.form.get("act") != "rows":
+    elif _saves(form, newest.type, found.bank, newest.body):
         body, key, rationale = form.read(newest.type, newest.body)
         base_n = form.base_n.data or 0
         if form.run(
@@ -238,14 +239,13 @@ def edit_key(public_id: str) -> ResponseReturnValue:
     found = queries.question(public_id, by)
     require(by, Permission.ITEM_WRITE, found, see=Permission.BANK_READ)
     newest = queries.version_of(found.id)
-    if newest.type in rules.WITHOUT_FORM:
-        flash(_("Questions of this type come from files only; import it anew to change it."), "warning")
-        return _back(public_id)
     revision = queries.newest_keys([newest.id])[newest.id]
+    if not rules.has_form(newest.type, newest.body, revision.key):
+        return _only_from_files(public_id)
     form = WordingForm.of_request()
     if request.method == "GET":
         form.show(newest, revision)
-    elif request.form.get("act") != "rows":
+    elif _saves(form, newest.type, found.bank, newest.body):
         body, key, rationale = form.read(newest.type, newest.body)
 
         def act() -> object:
@@ -270,6 +270,30 @@ def edit_key(public_id: str) -> ResponseReturnValue:
             flash(_("Another person decides on the correction."), "success")
             return _back(public_id)
     return _wording_page(form, newest.type, question=queries.question(public_id, by), corrects_key=True)
+
+
+def _saves(form: WordingForm, kind: str, bank: ItemBank, base: Mapping[str, Any] | None = None) -> bool:
+    """Whether the button that was pressed saves. A chosen picture is kept first, whatever the button."""
+    if request.method != "POST":
+        return False
+    if kind == "HOTSPOT" and form.picture.data:
+        by, at = actor(), clock.now()
+        if not form.run(lambda: services.take_picture(bank, data=form.picture.data.read(), by=by, at=at)):
+            return False
+        form.hold(form.result)
+    if request.form.get("act") == "preview":
+        body, key, _rationale = form.read(kind, base)
+        if form.run(lambda: rules.require_item(kind, body, key)):
+            form.preview = queries.as_written(kind, body, source=form.source.data or "")
+    return request.form.get("act") not in {"rows", "picture", "preview"}
+
+
+def _only_from_files(public_id: str) -> ResponseReturnValue:
+    flash(
+        _("The gaps of this question hold more than the form can show; import it anew to change it."),
+        "warning",
+    )
+    return _back(public_id)
 
 
 def _wording_page(
