@@ -35,6 +35,7 @@ from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
 from lms.demo.pages import add_sample_pages
+from lms.demo.standards import add_sample_panel
 from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
 from lms.logbooks.models import Entry, Framework, Item
@@ -147,6 +148,13 @@ def build(app: Flask, *, at: datetime) -> bool:
             _course(cohort, lectures, at=at)
             add_sample_pages(cohort, at=at)
             _logbooks(cohort, people, frameworks, at=at)
+            judges = [people[one.key] for one in MENTORS[:3]]
+            add_sample_panel(
+                cohort,
+                [(person, _acting(person, at=at)) for person in judges],
+                at=at - timedelta(days=1),
+                by=_acting(people["gao"], at=at),
+            )
     return True
 
 

@@ -9,12 +9,13 @@ from flask.typing import ResponseReturnValue
 from lms.assessments import queries, rules, services
 from lms.assessments.forms import DecideForm, DescribeForm, WordingForm, WordsForm
 from lms.assessments.models import ItemBank, Question
+from lms.assessments.rules.appeals import AppealState
 from lms.assessments.views.bank import bank_staff
 from lms.assessments.views.blueprint import bp
 from lms.core import approvals, clock
 from lms.core.errors import NotFound, RuleBroken
 from lms.core.i18n import _
-from lms.policy import Permission, allows, require
+from lms.policy import Actor, Permission, allows, require
 from lms.web import files
 from lms.web.forms import Form
 from lms.web.guard import actor, members
@@ -245,6 +246,7 @@ def edit_key(public_id: str) -> ResponseReturnValue:
     form = WordingForm.of_request()
     if request.method == "GET":
         form.show(newest, revision)
+        form.reason.data = _appealed(request.args.get("appeal", ""), newest.id, by)
     elif _saves(form, newest.type, found.bank, newest.body):
         body, key, rationale = form.read(newest.type, newest.body)
 
@@ -286,6 +288,17 @@ def _saves(form: WordingForm, kind: str, bank: ItemBank, base: Mapping[str, Any]
         if form.run(lambda: rules.require_item(kind, body, key)):
             form.preview = queries.as_written(kind, body, source=form.source.data or "")
     return request.form.get("act") not in {"rows", "picture", "preview"}
+
+
+def _appealed(public_id: str, version_id: int, by: Actor) -> str:
+    """The reason of a correction that follows from an appeal: what was answered to it. Empty without one of this wording."""
+    if not public_id:
+        return ""
+    appeal = queries.appeal(public_id, by)
+    if appeal.version.id != version_id or appeal.state not in {AppealState.UPHELD, AppealState.PARTLY}:
+        return ""
+    answers = [step.words for step in queries.appeal_steps(appeal.id) if step.act in {"uphold", "partly"}]
+    return _("An appeal was right: %(words)s", words=answers[-1] if answers else "")[:1000]
 
 
 def _only_from_files(public_id: str) -> ResponseReturnValue:
