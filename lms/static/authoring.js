@@ -67,8 +67,6 @@
       };
       picture.onpointerup = picture.onpointercancel = () => {
         picture.onpointermove = picture.onpointerup = picture.onpointercancel = null;
-        if (!coordsOf(row).value) return;
-        arm(rows.find(each => !coordsOf(each).value) || null);
         look();
       };
     });
@@ -77,6 +75,11 @@
 
   /* ---- The preview follows what is typed, once it can be shown ---- */
   let waits = 0, asked = 0;
+  function dress(root) {                        /* candidates have scripts too */
+    $$('[data-live]', root).forEach(one => { one.hidden = false; });
+    $$('[data-plain]', root).forEach(one => { one.hidden = true; });
+  }
+  dress($('[data-preview]'));
   async function show() {
     const mine = ++asked, data = new FormData(form);
     data.delete('picture');
@@ -84,7 +87,9 @@
     const answer = await fetch(form.action || location.href, { method: 'POST', body: data, credentials: 'same-origin' }).catch(() => null);
     if (!answer || !answer.ok || mine !== asked) return;
     const fresh = $('[data-preview]', new DOMParser().parseFromString(await answer.text(), 'text/html')), old = $('[data-preview]');
-    if (fresh && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(fresh));
+    if (!fresh || old.contains(document.activeElement)) return;
+    old.replaceWith(document.adoptNode(fresh));
+    dress(fresh);
   }
   function look() {
     clearTimeout(waits);

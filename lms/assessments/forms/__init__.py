@@ -167,7 +167,7 @@ class WordingForm(Form):
         description=lazy("The guideline or book it rests on, with its year"),
     )
     reason = TextAreaField(lazy("Why the key is wrong"), validators=[Length(max=1000)])
-    picture = FileField(lazy("Picture"))
+    picture = FileField(lazy("The picture"))
     base_n = IntegerField(validators=[Optional()])
 
     shown: Mapping[str, str] | None = None
