@@ -7,7 +7,7 @@ service with a plain sentence, and by the database in any case.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -143,6 +143,21 @@ def open_for(kind: Kind, subject: str) -> Approval | None:
     return db.session.scalar(
         select(Approval).where(
             Approval.kind == kind.code, Approval.subject == subject, Approval.state == OPEN
+        )
+    )
+
+
+def is_waiting(kinds: Iterable[Kind], subject: str) -> bool:
+    """Whether a proposal of any of these kinds waits for a decision on this subject; one question."""
+    return bool(
+        db.session.scalar(
+            select(Approval.id)
+            .where(
+                Approval.kind.in_([kind.code for kind in kinds]),
+                Approval.subject == subject,
+                Approval.state == OPEN,
+            )
+            .limit(1)
         )
     )
 

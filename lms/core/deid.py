@@ -361,6 +361,12 @@ def image_format(data: bytes) -> str | None:
     return next((name for beginning, name in _SIGNATURES if data.startswith(beginning)), None)
 
 
+def image_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels of a picture that ``clean_image`` gave back."""
+    with Image.open(io.BytesIO(data)) as opened:
+        return opened.width, opened.height
+
+
 def clean_image(data: bytes) -> bytes:
     """The picture alone: upright, in sRGB, in the format it came in, without EXIF, GPS, comments, thumbnails or profiles.
 

@@ -36,6 +36,7 @@ from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
 from lms.demo.pages import add_sample_pages
 from lms.demo.professions import add_professions
+from lms.demo.standards import add_sample_panel
 from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
 from lms.logbooks.models import Entry, Framework, Item
@@ -149,6 +150,13 @@ def build(app: Flask, *, at: datetime) -> bool:
             _course(cohort, lectures, at=at)
             add_sample_pages(cohort, at=at)
             _logbooks(cohort, people, frameworks, at=at)
+            judges = [people[one.key] for one in MENTORS[:3]]
+            add_sample_panel(
+                cohort,
+                [(person, _acting(person, at=at)) for person in judges],
+                at=at - timedelta(days=1),
+                by=_acting(people["gao"], at=at),
+            )
     return True
 
 
@@ -489,7 +497,9 @@ def _watch_all(by: Actor, cohort: Cohort, *, at: datetime) -> None:
 
 def _pass_test(by: Actor, cohort: Cohort, *, at: datetime) -> None:
     """Sit the test and answer every item but one correctly, through the answer writer."""
-    test_id = db.session.scalars(select(Test.public_id).where(Test.cohort_id == cohort.id)).one()
+    test_id = db.session.scalars(
+        select(Test.public_id).where(Test.cohort_id == cohort.id, Test.state == "published")
+    ).one()
     began = at - timedelta(minutes=6)
     with transaction():
         sitting = assessments.start(

@@ -26,9 +26,12 @@
     box.appendChild(button);
     box.hidden = false;
     const form = box.querySelector('form');
+    if (self.FireflyPractice) self.FireflyPractice(box);
     if (form) form.addEventListener('submit', event => {
+      const fields = new FormData(form), { submitter } = event;
       event.preventDefault();
-      load(form.action, { method: 'POST', body: new FormData(form) }, () => form.submit());
+      if (submitter && submitter.name) fields.append(submitter.name, submitter.value);
+      load(form.action, { method: 'POST', body: fields }, () => form.submit());
     });
     box.focus();
   }

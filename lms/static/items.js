@@ -1,12 +1,12 @@
 /* What few papers or few devices need: kinds of questions beyond choosing (numbers, words, ordering, matching, places on a
-   picture, files), the steps of serial cases, keys. exam.js loads this late; the fields stand in templates/_macros/items.html.
+   picture, files), the steps of serial cases, keys. exam.js and practice.js load this late; the fields stand in templates/_macros/items.html.
 
    Each kind: read(q) → response; show(q, response); settle(q, field): what a change means for the other fields of the question;
    send(q): instead of an operation at once. `paper` is what exam.js hands over. */
 self.FireflyItems = paper => {
   'use strict';
   const { $, $$, texts, fill, say, toast } = self.Firefly, { KINDS, boxes, slotOf, inSlot, isOpen, changed, record } = paper;
-  const form = $('#exam');
+  const form = paper.form || $('#exam');
   const asked = (path, more) => fetch(form.dataset.slots + path, Object.assign({ credentials: 'same-origin', cache: 'no-store' }, more)).catch(() => null);
   const put = (field, value) => { if (field) field.value = value == null ? '' : value; };
   /* `act(element, question, event)` where something happens to an element of an open question. */
@@ -228,6 +228,8 @@ self.FireflyItems = paper => {
     changed(q);
   });
   addEventListener('online', () => $$('[type=file]', form).forEach(field => { if (field.value) changed(field.closest('.question')); }));
+
+  if (paper.form) return {};                    /* practice: steps and hand-in are the server's */
 
   /* ---- The steps of a serial case. A lock is an operation like an answer; once the server has it, the next ask may be fetched.
           What is locked is remembered beside the answers: a page from the browser's store may be older than the lock. ---- */

@@ -8,8 +8,11 @@ from lms.core.i18n import _
 
 
 def js_texts(script: str) -> dict[str, str]:
-    """The texts of the shell (outbox.js, app.js) and of the page's own script, `forms`, `exam`, `player` or none of its own."""
-    return _shell() | {"forms": _forms, "exam": _exam, "player": _player}.get(script, dict)()
+    """The texts of the shell (outbox.js, app.js) and of the page's own script, `forms`, `practice`, `exam`, `player` or none of its own."""
+    return (
+        _shell()
+        | {"forms": _forms, "practice": _practice, "exam": _exam, "player": _player}.get(script, dict)()
+    )
 
 
 def _shell() -> dict[str, str]:
@@ -46,6 +49,10 @@ def _forms() -> dict[str, str]:
         "draft_kept": _("Draft kept on this device at %(time)s", time="%(time)s"),
         "draft_back": _("Your unfinished draft is back."),
     }
+
+
+def _practice() -> dict[str, str]:
+    return _forms() | {"limit": _("Choose at most %(n)s.", n="%(n)s")}
 
 
 def _exam() -> dict[str, str]:

@@ -236,3 +236,17 @@ def test_the_database_refuses_a_second_open_appeal_and_any_change_of_what_was_sa
         ):
             with pytest.raises(DBAPIError, match="append-only"), transaction():
                 db.session.execute(text(statement))
+
+
+def test_an_upheld_appeal_leads_to_the_correction_of_its_key_with_the_reason_written(
+    desk, made, cast, at, browser
+):
+    with desk.app.app_context(), transaction():
+        services.answer_appeal(queries.appeal(made, cast.examiner), "uphold", WORDS, by=cast.examiner, at=at)
+    examiner = browser(cast.examiner, lang="en")
+    page = examiner.get(f"/appeals/{made}").text
+    link = page.split('btn small primary" href="')[1].split('"')[0]
+    assert link.endswith(f"/key?appeal={made}")
+    assert f"An appeal was right: {WORDS}" in examiner.get(link).text
+    assert "An appeal was right" not in examiner.get(link.split("?")[0]).text
+    assert examiner.get(link.split("?")[0] + "?appeal=zzzzzzzzzzzz").status_code == 404

@@ -586,7 +586,7 @@ def test_every_order_of_the_same_choices_is_one_response():
 # ---------------------------------------------------------------- the author's form
 
 
-@pytest.mark.parametrize("code", sorted(set(ITEMS) - sheet.WITHOUT_FORM))
+@pytest.mark.parametrize("code", sorted(ITEMS))
 def test_an_item_goes_through_its_form_and_comes_back_meaning_the_same(code):
     body, key = ITEMS[code]
     fields = sheet.fields_of(code, body, key, text("because"))
@@ -611,7 +611,7 @@ def test_a_new_question_of_true_or_false_gets_the_ids_of_its_type_from_the_form(
 
 
 @given(
-    st.sampled_from(sorted(set(ITEMS) - sheet.WITHOUT_FORM)),
+    st.sampled_from(sorted(ITEMS)),
     st.dictionaries(st.text(max_size=8), st.text(max_size=8)),
 )
 def test_whatever_a_form_holds_it_is_read_and_its_faults_are_named(code, fields):

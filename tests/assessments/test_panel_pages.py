@@ -310,3 +310,17 @@ def test_the_pages_ask_the_database_no_more_for_more_people(test, cast, at, brow
         counts.append(seen.count)
     assert counts[0] == counts[1]
     assert counts[0] <= 17
+
+
+@pytest.mark.parametrize("method", ["hofstee", "ebel", "borderline"])
+def test_the_page_of_a_method_asks_few_questions(test, cast, at, browser, later, method, request):
+    counted = request.getfixturevalue("queries")
+    closed_hofstee(test, cast, at, WIDE, WIDE)
+    published(test, cast, at)
+    with_results(test, SCORES, at)
+    later()
+    examiner = browser(cast.examiner, lang="en")
+    examiner.get("/tests")
+    with counted() as seen:
+        assert examiner.get(f"/tests/{test.public_id}/cut/{method}").status_code == 200
+    assert seen.count <= 12

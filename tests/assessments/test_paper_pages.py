@@ -295,3 +295,38 @@ def test_the_pages_ask_the_database_no_more_for_more_questions(cast, bank, at, b
     with queries() as many:
         examiner.get("/tests")
     assert few.count == many.count
+
+
+def test_a_line_counts_whole_cases_however_much_each_asks(examiner, cast, bank, at):
+    with transaction():
+        for number, size in enumerate((2, 3, 4)):
+            services.add_question(
+                bank,
+                kind="A3",
+                body={
+                    "stem": {"zh": f"患儿{number}"},
+                    "asks": [
+                        {"stem": {"zh": f"{ask}？"}, "options": [{"id": one, "zh": one} for one in "abc"]}
+                        for ask in range(size)
+                    ],
+                },
+                key={"asks": [{"right": "a"}] * size},
+                rationale={},
+                facts=services.Facts(topic="case"),
+                at=at,
+                by=None,
+            )
+    address = examiner.post(
+        "/tests/new", data=fields(cast, bank, at, forms_wanted="1")
+    ).location.removesuffix("/blueprint")
+    lines = LINES | {"c1-count": "3", "c1-per": "item", "c1-topic": "case", "c1-cognitive": ""}
+    lines |= {"c1-low": "", "c1-marks": ""}
+    assert (
+        "and 3 whole questions" in examiner.post(f"{address}/blueprint", data=lines | {"act": "count"}).text
+    )
+    assert examiner.post(f"{address}/blueprint", data=lines | {"act": "save"}).status_code == 303
+    kept = examiner.get(f"{address}/blueprint").text
+    assert '<option value="item" selected>' in kept
+    assert examiner.post(f"{address}/draw", data={"client_uuid": "draw-0001"}).status_code == 303
+    assert "2 of 2 lines filled" in examiner.get(f"{address}/manage").text
+    assert "of 12" in examiner.get(f"{address}/papers/1/preview").text  # 3 single ones, 2 + 3 + 4 asks

@@ -309,3 +309,59 @@ def test_only_a_practice_place_admits_practice(cast):
     assert allows(cast.trainee, Permission.PRACTICE_ANSWER, place)
     assert not allows(cast.trainee, Permission.PRACTICE_ANSWER, replace(place, purpose="exam"))
     assert not allows(cast.educator, Permission.PRACTICE_ANSWER, place)
+
+
+# ---------------------------------------------------------------- cases, step by step
+
+
+def case_in(bank, at):
+    """A case of two asks; the second tells what happened."""
+    options = [{"id": one, "zh": f"选项{one}", "en": f"option {one}"} for one in "abcdef"]
+    with transaction():
+        return services.add_question(
+            bank,
+            kind="CASE",
+            body={
+                "stem": {"zh": "患儿", "en": "A child"},
+                "asks": [
+                    {"stem": {"zh": "先做什么？", "en": "What first?"}, "options": options},
+                    {"stem": {"zh": "血压下降。", "en": "The pressure fell."}, "options": options},
+                ],
+            },
+            key={"asks": [{"right": ["a", "b"]}, {"right": ["c"]}]},
+            rationale={"zh": "因为", "en": "because"},
+            facts=services.Facts(topic="case"),
+            at=at,
+            by=None,
+        )
+
+
+def test_a_case_is_practised_step_by_step_as_in_a_paper(banks, cast, browser, at):
+    case_in(banks["practice"], at)
+    page = browser(cast.trainee, lang="en")
+    address = begun(page, topic="case")
+    first = page.get(address).text
+    assert "What first?" in first
+    assert "The pressure fell." not in first
+    assert "Give this answer" not in first
+    sent = {"client_uuid": "answer-01", "locked": "0", "slot-1": ["a", "b"], "slot-1-here": "1"}
+    second = page.post(address, data=sent | {"act": "lock-1"})
+    assert second.status_code == 200
+    assert "The pressure fell." in second.text
+    assert 'type="hidden" name="slot-1" value="a"' in second.text
+    assert db.session.scalar(select(models.PracticeAnswer)) is None
+    told = page.post(address, data=sent | {"locked": "1", "slot-2": ["c"], "slot-2-here": "1"})
+    assert told.status_code == 303
+    db.session.rollback()
+    answer = db.session.scalars(select(models.PracticeAnswer)).one()
+    assert (answer.score, answer.maximum) == (3, 3)
+    assert answer.responses == {"1": {"choices": ["a", "b"]}, "2": {"choices": ["c"]}}
+
+
+@pytest.mark.parametrize("locked", ["", "-1", "x", "99"])
+def test_a_step_that_a_form_makes_up_is_one_that_there_is(banks, cast, browser, at, locked):
+    case_in(banks["practice"], at)
+    page = browser(cast.trainee, lang="en")
+    address = begun(page, topic="case")
+    answer = page.post(address, data={"client_uuid": "answer-01", "locked": locked, "slot-1": "a"})
+    assert answer.status_code in {200, 303, 422}

@@ -20,13 +20,14 @@ from wtforms.validators import AnyOf, InputRequired, Length, NumberRange, Option
 
 from lms.accounts.models import Person
 from lms.assessments import rules
+from lms.assessments.forms.blueprint import BlueprintForm as BlueprintForm
 from lms.assessments.forms.describing import DescribeForm as DescribeForm
 from lms.assessments.models import ExamForm, ItemBank, KeyRevision, QuestionVersion, Test, TestPlan
-from lms.assessments.rules import Fault, field_at, fields_of, read_sheet
-from lms.assessments.rules.blueprint import MOST_CELLS, Cell
+from lms.assessments.rules import drawable, field_at, fields_of, read_sheet
 from lms.assessments.rules.papers import Limits
 from lms.assessments.rules.standards import FROM_RESULTS
 from lms.assessments.services import Terms
+from lms.assessments.services.pictures import Picture
 from lms.core import clock
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy, pick
@@ -166,11 +167,17 @@ class WordingForm(Form):
         description=lazy("The guideline or book it rests on, with its year"),
     )
     reason = TextAreaField(lazy("Why the key is wrong"), validators=[Length(max=1000)])
+    picture = FileField(lazy("The picture"))
     base_n = IntegerField(validators=[Optional()])
 
     shown: Mapping[str, str] | None = None
     kind: str = ""
     base: Mapping[str, Any] | None = None
+    held: Mapping[str, str] = {}
+    """What the page says in the place of what was sent: the picture that was just taken."""
+
+    preview: Sequence[Any] = ()
+    """The asks as a candidate sees them."""
 
     def read(
         self, kind: str, base: Mapping[str, Any] | None = None
@@ -197,7 +204,15 @@ class WordingForm(Form):
 
     def typed(self, name: str) -> str:
         """What was typed into a field of the type."""
-        return request_value(name)
+        return self.held[name] if name in self.held else request_value(name)
+
+    def hold(self, picture: Picture) -> None:
+        """Go on with a picture that was taken."""
+        self.held = {
+            "image": picture.public_id,
+            "width": str(picture.width),
+            "height": str(picture.height),
+        }
 
     def show(self, version: QuestionVersion, revision: KeyRevision) -> None:
         """Begin with a wording and its key."""
@@ -206,7 +221,13 @@ class WordingForm(Form):
 
     def values(self) -> Mapping[str, str]:
         """What the fields of the type show: the wording that one began with, or what was typed."""
-        return self.shown if self.shown is not None else request_values()
+        return self.shown if self.shown is not None else {**request_values(), **self.held}
+
+    @property
+    def areas(self) -> list[tuple[int, str, list[int]]]:
+        """The areas of a picture as far as they can be drawn: (number, shape, coordinates)."""
+        values = self.values()
+        return drawable(lambda name: values.get(name, ""))
 
 
 class ItemFileForm(Form):
@@ -381,121 +402,6 @@ class TestForm(Form):
         """The rules speak of seconds, the form of minutes."""
         field = "minutes" if refusal.field == "duration_s" else refusal.field
         super().refuse(RuleBroken(refusal.code, refusal.message, field=field))
-
-
-class BlueprintForm(Form):
-    """The lines of a blueprint; the fields of line 3 are called ``c2-count`` and so on."""
-
-    PARTS = ("type", "topic", "cognitive", "low", "high", "count", "marks")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.rows: list[dict[str, str]] = []
-        self.cells: dict[int, Cell] = {}
-        """Row → its line, where what was typed makes one."""
-        self.faults: list[Fault] = []
-
-    def show(self, cells: Sequence[Cell]) -> None:
-        """Begin with the lines that are kept, and an empty one where there are none."""
-        self.rows = [self._row(cell) for cell in cells] or [self._empty()]
-        self.cells = dict(enumerate(cells))
-
-    @classmethod
-    def _empty(cls) -> dict[str, str]:
-        return dict.fromkeys(cls.PARTS, "")
-
-    @staticmethod
-    def _row(cell: Cell) -> dict[str, str]:
-        low, high = (f"{end:g}" for end in cell.difficulty) if cell.difficulty else ("", "")
-        return {
-            "type": cell.type,
-            "topic": cell.topic,
-            "cognitive": cell.cognitive,
-            "low": low,
-            "high": high,
-            "count": str(cell.count),
-            "marks": "" if cell.marks is None else str(cell.marks),
-        }
-
-    def read(self) -> list[Cell]:
-        """What was typed: lines taken out are gone, and where one more is wanted it stands empty at the end."""
-        given = request_values()
-        for number in range(MOST_CELLS):
-            row = {part: given.get(f"c{number}-{part}", "").strip()[:120] for part in self.PARTS}
-            if f"c{number}-count" in given and f"c{number}-gone" not in given:
-                self.rows.append(row)
-        if given.get("act") == "add" and len(self.rows) < MOST_CELLS:
-            self.rows.append(self._empty())
-        for index, row in enumerate(self.rows):
-            if (cell := self._read(index, row)) is not None:
-                self.cells[index] = cell
-        if given.get("act") != "save":
-            self.faults = []
-        return list(self.cells.values())
-
-    def _read(self, index: int, row: Mapping[str, str]) -> Cell | None:
-        numbers: dict[str, int | None] = {}
-        for part in ("count", "marks", "low", "high"):
-            text = row[part]
-            if text and not (text.isascii() and text.isdigit() and len(text) < 6):
-                self.faults.append(Fault(f"c{index}-{part}", "number", _("Enter a whole number.")))
-                return None
-            numbers[part] = int(text) if text else None
-        if numbers["count"] is None:
-            self.faults.append(Fault(f"c{index}-count", "count", _("Say how many.")))
-            return None
-        low, high = numbers["low"], numbers["high"]
-        return Cell(
-            count=numbers["count"],
-            topic=row["topic"],
-            type=row["type"],
-            cognitive=row["cognitive"],
-            difficulty=None if low is None and high is None else (low or 0, 100 if high is None else high),
-            marks=numbers["marks"],
-        )
-
-    def validate(self, *args: Any, **kwargs: Any) -> bool:
-        """Whether every line could be read."""
-        return not self.faults and super().validate(*args, **kwargs)
-
-    def refuse(self, refusal: RuleBroken) -> None:
-        """The faults of the rules (``cells.2.count``), each at its field."""
-        found = refusal.details.get("faults")
-        if not isinstance(found, list):
-            super().refuse(refusal)
-            return
-        for fault in found:
-            _cells, _dot, rest = fault.path.partition("cells.")
-            index, _dot, part = rest.partition(".")
-            part = {"": "count", "difficulty": "low"}.get(part, part)
-            self.faults.append(Fault(f"c{index or 0}-{part}", fault.code, fault.message))
-
-    @property
-    def failed(self) -> bool:
-        """Whether there is anything to put right."""
-        return bool(self.faults) or bool(super().failed)
-
-    @property
-    def total(self) -> int:
-        """Asks of all lines that could be read."""
-        return sum(cell.count for cell in self.cells.values())
-
-    @property
-    def marks(self) -> int:
-        """The marks that the lines prescribe."""
-        return sum(cell.marks or 0 for cell in self.cells.values())
-
-    @property
-    def is_marks_open(self) -> bool:
-        """Whether some line leaves its marks to the questions."""
-        return any(cell.marks is None for cell in self.cells.values())
-
-    def messages(self, index: int, part: str) -> list[str]:
-        """What is wrong with one field."""
-        return [fault.message for fault in self.faults if fault.path == f"c{index}-{part}"]
-
-
-# ---------------------------------------------------------------- pass marks
 
 
 class CutForm(Form):

@@ -5,7 +5,7 @@ Nothing here is read by a certificate.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -161,6 +161,49 @@ def _items(version: QuestionVersion, seed: bytes) -> list[Item]:
         )
         for slot, ask in enumerate(rules.asks(version.type, version.body), 1)
     ]
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far somebody has come in a case whose asks open one after the other."""
+
+    locked: int
+    """Asks that are closed."""
+    total: int
+    items: Sequence[Item]
+    """What may be seen: the closed asks and the open one."""
+    carried: Sequence[tuple[str, str]]
+    """The fields of the closed asks, which the page hands on."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the open ask is the last one."""
+        return self.locked + 1 == self.total
+
+
+def step_of(posed: Posed, fields: Sequence[tuple[str, str]], *, closes: bool) -> Step | None:
+    """The step of a serial case that a form stands at; None for any other question.
+
+    ``closes``: the form was sent, which closes its open ask; the last one is closed by the answer itself. Practice keeps the
+    steps in the page: who turns back in the browser deceives nobody but themselves.
+    """
+    if not posed.items[0].is_serial:
+        return None
+    last = len(posed.items) - 1
+    given = next((value for name, value in fields if name == "locked"), "")
+    locked = min(int(given) if given.isascii() and given.isdigit() and len(given) < 3 else 0, last)
+    if closes:
+        locked = min(locked + 1, last)
+    closed = {f"slot-{one.slot}" for one in posed.items[:locked]}
+    return Step(
+        locked,
+        len(posed.items),
+        [
+            replace(one, is_locked=place < locked, is_serial=place < last)
+            for place, one in enumerate(posed.items[: locked + 1])
+        ],
+        [(name, value) for name, value in fields if "-".join(name.split("-")[:2]) in closed],
+    )
 
 
 def responses_in(posed: Posed, values: Callable[[str], list[str]]) -> dict[int, dict[str, Any]]:

@@ -15,6 +15,7 @@ from lms import policy
 from lms.assessments import rules
 from lms.assessments.models import (
     CutScore,
+    ExamForm,
     Grade,
     Mark,
     MarkedResponse,
@@ -306,22 +307,20 @@ class Results:
 
 
 def first_results(test_id: int) -> Results:
-    """The results of all first attempts, whichever paper; two queries."""
+    """The results of all first attempts, whichever paper; one query, and another where there are none."""
+    unmarked = select(func.count()).where(Sitting.test_id == test_id, Sitting.marked_at.is_(None))
     rows = db.session.execute(
-        select(Sitting.public_id, Grade.score, Grade.maximum)
+        select(Sitting.public_id, Grade.score, Grade.maximum, unmarked.correlate(None).scalar_subquery())
         .join(Grade, Grade.sitting_id == Sitting.id)
         .where(
             Sitting.test_id == test_id, Sitting.attempt == 1, Grade.grade_run_id == counting_run(Sitting.id)
         )
         .order_by(Sitting.id)
     ).all()
-    unmarked = db.session.scalar(
-        select(func.count()).where(Sitting.test_id == test_id, Sitting.marked_at.is_(None))
-    )
     return Results(
-        [float(100 * score / maximum) for _sitting, score, maximum in rows],
-        unmarked or 0,
-        digest_of([[sitting, str(score), str(maximum)] for sitting, score, maximum in rows]),
+        [float(100 * score / maximum) for _sitting, score, maximum, _unmarked in rows],
+        (rows[0][3] if rows else db.session.scalar(unmarked)) or 0,
+        digest_of([[sitting, str(score), str(maximum)] for sitting, score, maximum, _unmarked in rows]),
     )
 
 
@@ -519,9 +518,9 @@ def _ratings(test_id: int) -> dict[int, list[tuple[float | None, Fraction]]]:
 # ---------------------------------------------------------------- how sure a pass mark is
 
 
-def quality_now(test: Test, percent: int) -> Decisions:
-    """How good decisions at a pass mark are, from the first attempts at the newest paper."""
-    form = form_of(test.id)
+def quality_now(test: Test, percent: int, form: ExamForm | None = None) -> Decisions:
+    """How good decisions at a pass mark are, from the first attempts at the newest paper (``form``, where it is at hand)."""
+    form = form or form_of(test.id)
     slots = {slot["slot"]: place for place, slot in enumerate(form.slots)}
     maxima = [float(slot["marks"]) for slot in form.slots]
     rows: dict[int, list[float]] = {}

@@ -36,8 +36,9 @@ from lms.assessments.rules.items import (
     why_refused,
     written,
 )
-from lms.assessments.rules.items.sheet import WITHOUT_FORM, field_at, fields_of, is_same_wording
+from lms.assessments.rules.items.sheet import field_at, fields_of, has_form, is_same_wording
 from lms.assessments.rules.items.sheet import read as read_sheet
+from lms.assessments.rules.items.spots import SHAPES, drawable
 from lms.assessments.rules.late import LATE_REASONS, acceptable, made_by
 from lms.assessments.rules.markers import as_marked
 from lms.assessments.rules.marking import (
@@ -111,10 +112,10 @@ __all__ = [
     "MAX_OPS",
     "PRACTISED",
     "ROUND_SIZES",
+    "SHAPES",
     "SITTING_MOVES",
     "TEST_MOVES",
     "TYPES",
-    "WITHOUT_FORM",
     "WORDS_NEEDED",
     "Ask",
     "Cognitive",
@@ -141,6 +142,7 @@ __all__ = [
     "decision",
     "draw",
     "draw_round",
+    "drawable",
     "equivalent",
     "faults",
     "field_at",
@@ -150,6 +152,7 @@ __all__ = [
     "free_from",
     "from_fields",
     "gaps",
+    "has_form",
     "is_answered",
     "is_expired",
     "is_past_due",

@@ -11,6 +11,7 @@ from lms.assessments.rules.blueprint import (
     Cell,
     Form,
     Overlap,
+    Per,
     Pick,
     PoolItem,
     fits,
@@ -80,6 +81,7 @@ def written_cells(cells: Iterable[Cell]) -> list[dict[str, Any]]:
             "cognitive": cell.cognitive,
             "difficulty": None if cell.difficulty is None else [round(end) for end in cell.difficulty],
             "marks": cell.marks,
+            **({} if cell.per == Per.ASK else {"per": str(cell.per)}),
         }
         for cell in cells
     ]
@@ -95,6 +97,7 @@ def read_cells(written: Iterable[Mapping[str, Any]]) -> tuple[Cell, ...]:
             cognitive=one["cognitive"],
             difficulty=None if one["difficulty"] is None else (one["difficulty"][0], one["difficulty"][1]),
             marks=one["marks"],
+            per=Per(one.get("per", Per.ASK)),
         )
         for one in written
     )

@@ -10,10 +10,8 @@ from lms.assessments.rules.sitting import shuffled
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
 
-PRACTISED = tuple(
-    code for code, shape in TYPES.items() if not shape.is_serial and not shape.is_marked_by_people
-)
-"""Types whose reason can be shown at once: marked by a rule, and with nothing that is locked step by step."""
+PRACTISED = tuple(code for code, shape in TYPES.items() if not shape.is_marked_by_people)
+"""Types whose reason can be shown as soon as they are answered: marked by a rule."""
 
 ROUND_SIZES = (5, 10, 20)
 

@@ -66,6 +66,7 @@ from lms.assessments.services.markers import (
     order_remark,
     set_marking,
 )
+from lms.assessments.services.pictures import take_picture
 from lms.assessments.services.practice import (
     answer_checkpoint,
     answer_round,
@@ -240,6 +241,7 @@ __all__ = [
     "take_back",
     "take_file",
     "take_over",
+    "take_picture",
     "tell_results",
     "undo_review",
     "withdraw_appeal",

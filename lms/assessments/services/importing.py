@@ -15,6 +15,7 @@ from lms.assessments.interchange.drafts import Draft, Place, Problem
 from lms.assessments.interchange.package import Written
 from lms.assessments.models import ItemBank, ItemImport, ItemMedia, Question, QuestionVersion
 from lms.assessments.services.bank import Facts
+from lms.assessments.services.pictures import keep_picture
 from lms.assessments.services.questions import add_question, require_clean
 from lms.core import audit, deid
 from lms.core.db import db
@@ -24,7 +25,6 @@ from lms.core.i18n import _
 from lms.core.storage import storage
 from lms.policy import Actor, Permission
 
-SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 MOST_ITEMS = 5_000
 AT_ONCE = 50
 """Questions imported in one transaction, so that nobody else's write waits longer than about a second."""
@@ -184,25 +184,8 @@ def import_portion(found: ItemImport, items: Sequence[Planned], *, by: Actor, at
 
 
 def _keep(found: ItemImport, data: bytes, at: datetime) -> str:
-    """Keep a picture, cleaned of what it says of place and person, once for a programme; its public id."""
-    clean = deid.clean_image(data)
-    sha256 = _digest(clean)
-    known = db.session.scalar(
-        select(ItemMedia).where(ItemMedia.programme_id == found.programme_id, ItemMedia.sha256 == sha256)
-    )
-    if known is None:
-        kind = deid.image_format(clean) or ""
-        known = ItemMedia(
-            programme_id=found.programme_id,
-            sha256=sha256,
-            storage_key=storage().put("item-media", clean, suffix=f".{SUFFIXES[kind]}"),
-            mime=f"image/{kind.lower()}",
-            size_bytes=len(clean),
-            created_at=at,
-        )
-        db.session.add(known)
-        db.session.flush()
-    return known.public_id
+    """Keep a picture, cleaned of what it says of place and person; its public id."""
+    return keep_picture(found.programme_id, deid.clean_image(data), at).public_id
 
 
 def _kept(part: Any, names: Mapping[str, str]) -> Any:

@@ -13,6 +13,7 @@ from lms.assessments import queries, rules
 from lms.assessments.models import ItemBank, KeyRevision, Question, QuestionVersion
 from lms.assessments.services import telling
 from lms.assessments.services.bank import Facts, note, record, set_facts
+from lms.assessments.services.pictures import require_own_picture
 from lms.core import approvals, deid
 from lms.core.db import db
 from lms.core.digests import digest_of
@@ -48,6 +49,7 @@ def add_question(
     rules.require_item(kind, body, key)
     if by is not None:
         require_clean(body, rationale)
+        require_own_picture(bank, body, {})
     if by is not None and (again := _just_written(bank, code.strip(), kind, body, by=by, at=at)):
         return again
     question.code = code.strip()[:40] or _next_code(bank)
@@ -200,6 +202,7 @@ def rewrite(
         )
     rules.require_item(kind, body, key)
     require_clean(body, rationale)
+    require_own_picture(question.bank, body, newest.body)
     revision = queries.newest_keys([newest.id])[newest.id]
     if _same(newest, revision, kind, body, key, rationale, source):
         return newest

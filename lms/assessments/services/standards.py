@@ -181,20 +181,28 @@ def _keep(study: StandardStudy, round_: int, given: dict[str, Any], by: Actor, a
 
 
 def standard_evidence(
-    test: Test, method: str, study: StandardStudy | None, *, at: datetime
+    test: Test,
+    method: str,
+    study: StandardStudy | None,
+    *,
+    at: datetime,
+    view: query.PanelView | None = None,
+    form: ExamForm | None = None,
 ) -> dict[str, Any]:
     """What a pass mark by a method rests on, as plain values; ``whole_percent`` is the pass mark.
+
+    ``view``, ``form``: what the panel came to, and the newest paper, where they are at hand.
 
     Raises RuleBroken where there is none: "not_closed", "still_open", "unmarked", "too_few_results", "no_intersection",
     "no_line".
     """
     if method == "ebel":
-        return _ebel_evidence(study)
+        return _ebel_evidence(study, view)
     results = query.first_results(test.id)
     rule.require_results(is_over=query.is_over(test, at), unmarked=results.unmarked)
-    found = _hofstee_evidence(results, study) if method == "hofstee" else _borderline_evidence(test)
+    found = _hofstee_evidence(results, study, view) if method == "hofstee" else _borderline_evidence(test)
     rule.require_percent(found["whole_percent"])
-    quality = query.quality_now(test, found["whole_percent"])
+    quality = query.quality_now(test, found["whole_percent"], form)
     return {
         **found,
         "quality": {
@@ -213,10 +221,10 @@ def _not_closed() -> RuleBroken:
     return RuleBroken("not_closed", _("The judges have not finished yet."))
 
 
-def _ebel_evidence(study: StandardStudy | None) -> dict[str, Any]:
+def _ebel_evidence(study: StandardStudy | None, view: query.PanelView | None) -> dict[str, Any]:
     if study is None or study.state != "closed":
         raise _not_closed()
-    (view,) = query.panel_views([study])
+    view = view or query.panel_views([study])[0]
     if view.last is None:
         raise _not_closed()
     found = view.last
@@ -235,10 +243,12 @@ def _ebel_evidence(study: StandardStudy | None) -> dict[str, Any]:
     }
 
 
-def _hofstee_evidence(results: query.Results, study: StandardStudy | None) -> dict[str, Any]:
+def _hofstee_evidence(
+    results: query.Results, study: StandardStudy | None, view: query.PanelView | None
+) -> dict[str, Any]:
     if study is None or study.state != "closed":
         raise _not_closed()
-    (view,) = query.panel_views([study])
+    view = view or query.panel_views([study])[0]
     found = query.hofstee_found(view, results)
     if found is None:
         raise _too_few()

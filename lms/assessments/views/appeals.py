@@ -106,6 +106,9 @@ def _page(public_id: str, form: Form) -> ResponseReturnValue:
         and allows(by, Permission.APPEAL_ANSWER, found),
         corrects=found.state in {AppealState.UPHELD, AppealState.PARTLY}
         and allows(by, Permission.BANK_READ, found),
+        keys=found.state in {AppealState.UPHELD, AppealState.PARTLY}
+        and allows(by, Permission.ITEM_WRITE, found)
+        and queries.version_of(found.version.question_id).id == found.version.id,
         marks=allows(by, Permission.MARKING_MANAGE, found),
         tab="tests",
     )

@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 from lms.assessments import queries, services
 from lms.assessments.forms import StudyForm
 from lms.assessments.forms.panels import LimitsForm, SortForm, StandardForm
-from lms.assessments.models import StandardStudy, Test
+from lms.assessments.models import ExamForm, StandardStudy, Test
 from lms.assessments.psychometrics import charts
 from lms.assessments.queries.pass_marks import cut_sheet
+from lms.assessments.queries.standards import PanelView
 from lms.assessments.rules import standards as rule
 from lms.assessments.views.blueprint import bp
 from lms.assessments.views.cuts import deciders, read_test
@@ -95,7 +96,7 @@ def _page(
     subject = f"test:{found.public_id}"
     manages = allows(by, Permission.TEST_MANAGE, found)
     is_draft = found.state == "draft"
-    is_waiting = any(approvals.open_for(kind, subject) for kind in (services.CUT, services.REGRADE))
+    is_waiting = approvals.is_waiting((services.CUT, services.REGRADE), subject)
     papers = queries.forms_of(found.id)
     running = any(one.state != "closed" for one in studies)
     is_early = is_draft or (method != "ebel" and not found.is_released)
@@ -104,13 +105,15 @@ def _page(
     today = clock.today(at)
     asked.offer(papers, queries.possible_judges(found.programme_id, on=today) if may_ask else [])
     closed = next((one for one in studies if one.state == "closed"), None)
-    evidence, why_not = _evidence(found, method, closed, at)
+    views = queries.panel_views(studies) if studies else []
+    view = next((one for one in views if one.study is closed), None)
+    evidence, why_not = _evidence(found, method, closed, at, view, papers[-1] if papers else None)
     form = failed if isinstance(failed, StandardForm) else StandardForm()
     page = render_template(
         "assessments/standard.html",
         test=found,
         method=method,
-        views=queries.panel_views(studies) if studies else (),
+        views=views,
         evidence=evidence,
         why_not=why_not,
         pictures=pictures(method, evidence),
@@ -136,11 +139,16 @@ def _page(
 
 
 def _evidence(
-    test: Test, method: str, study: StandardStudy | None, at: datetime
+    test: Test,
+    method: str,
+    study: StandardStudy | None,
+    at: datetime,
+    view: PanelView | None,
+    form: ExamForm | None,
 ) -> tuple[Mapping[str, Any] | None, str]:
     """What the method comes to, or why it comes to nothing yet."""
     try:
-        return services.standard_evidence(test, method, study, at=at), ""
+        return services.standard_evidence(test, method, study, at=at, view=view, form=form), ""
     except RuleBroken as refusal:
         return None, refusal.message
 

@@ -34,7 +34,11 @@ def pose(
     posed = queries.posed(question_id, client_uuid)
     given = request_value("certainty")
     certainty = int(given) if given in {"1", "2", "3"} else None
-    if request.method == "POST":
+    fields = list(request.form.items(multi=True))
+    step = queries.step_of(posed, fields, closes=False)
+    if request.method == "POST" and step is not None and not step.is_last:
+        step = queries.step_of(posed, fields, closes=True)
+    elif request.method == "POST":
         if form.run(lambda: answer(posed, client_uuid, certainty)):
             return redirect(url_for("assessments.practice_answer", public_id=form.result.public_id), 303)
         posed = queries.posed(question_id, client_uuid)
@@ -42,6 +46,7 @@ def pose(
         "assessments/posed_piece.html" if is_piece() else "assessments/posed.html",
         form=form,
         posed=posed,
+        step=step,
         answers=queries.responses_in(posed, request.form.getlist),
         certainty=certainty,
         client_uuid=client_uuid,

@@ -1,17 +1,21 @@
 """Pages of one question: how a candidate sees it, its key, its review, its history."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lms.assessments import queries, rules, services
 from lms.assessments.forms import DecideForm, DescribeForm, WordingForm, WordsForm
 from lms.assessments.models import ItemBank, Question
+from lms.assessments.rules.appeals import AppealState
 from lms.assessments.views.bank import bank_staff
 from lms.assessments.views.blueprint import bp
 from lms.core import approvals, clock
 from lms.core.errors import NotFound, RuleBroken
 from lms.core.i18n import _
-from lms.policy import Permission, allows, require
+from lms.policy import Actor, Permission, allows, require
 from lms.web import files
 from lms.web.forms import Form
 from lms.web.guard import actor, members
@@ -171,11 +175,10 @@ def new_question(public_id: str) -> ResponseReturnValue:
     by, at = actor(), clock.now()
     bank = queries.bank(public_id, by, permission=Permission.ITEM_WRITE)
     kind = request.values.get("type", "")
-    if kind not in rules.TYPES or kind in rules.WITHOUT_FORM:
-        offered = [code for code in rules.TYPES if code not in rules.WITHOUT_FORM]
-        return render_template("assessments/choose_type.html", bank=bank, types=offered, tab="bank")
+    if kind not in rules.TYPES:
+        return render_template("assessments/choose_type.html", bank=bank, types=rules.TYPES, tab="bank")
     form = WordingForm.of_request()
-    if request.method == "POST" and request.form.get("act") != "rows":
+    if _saves(form, kind, bank):
         body, key, rationale = form.read(kind)
         if form.run(
             lambda: services.add_question(
@@ -203,14 +206,13 @@ def edit_question(public_id: str) -> ResponseReturnValue:
     found = queries.question(public_id, by)
     require(by, Permission.ITEM_WRITE, found, see=Permission.BANK_READ)
     newest = queries.version_of(found.id)
-    if newest.type in rules.WITHOUT_FORM:
-        flash(_("Questions of this type come from files only; import it anew to change it."), "warning")
-        return _back(public_id)
     revision = queries.newest_keys([newest.id])[newest.id]
+    if not rules.has_form(newest.type, newest.body, revision.key):
+        return _only_from_files(public_id)
     form = WordingForm.of_request()
     if request.method == "GET":
         form.show(newest, revision)
-    elif request.form.get("act") != "rows":
+    elif _saves(form, newest.type, found.bank, newest.body):
         body, key, rationale = form.read(newest.type, newest.body)
         base_n = form.base_n.data or 0
         if form.run(
@@ -238,14 +240,14 @@ def edit_key(public_id: str) -> ResponseReturnValue:
     found = queries.question(public_id, by)
     require(by, Permission.ITEM_WRITE, found, see=Permission.BANK_READ)
     newest = queries.version_of(found.id)
-    if newest.type in rules.WITHOUT_FORM:
-        flash(_("Questions of this type come from files only; import it anew to change it."), "warning")
-        return _back(public_id)
     revision = queries.newest_keys([newest.id])[newest.id]
+    if not rules.has_form(newest.type, newest.body, revision.key):
+        return _only_from_files(public_id)
     form = WordingForm.of_request()
     if request.method == "GET":
         form.show(newest, revision)
-    elif request.form.get("act") != "rows":
+        form.reason.data = _appealed(request.args.get("appeal", ""), newest.id, by)
+    elif _saves(form, newest.type, found.bank, newest.body):
         body, key, rationale = form.read(newest.type, newest.body)
 
         def act() -> object:
@@ -270,6 +272,41 @@ def edit_key(public_id: str) -> ResponseReturnValue:
             flash(_("Another person decides on the correction."), "success")
             return _back(public_id)
     return _wording_page(form, newest.type, question=queries.question(public_id, by), corrects_key=True)
+
+
+def _saves(form: WordingForm, kind: str, bank: ItemBank, base: Mapping[str, Any] | None = None) -> bool:
+    """Whether the button that was pressed saves. A chosen picture is kept first, whatever the button."""
+    if request.method != "POST":
+        return False
+    if kind == "HOTSPOT" and form.picture.data:
+        by, at = actor(), clock.now()
+        if not form.run(lambda: services.take_picture(bank, data=form.picture.data.read(), by=by, at=at)):
+            return False
+        form.hold(form.result)
+    if request.form.get("act") == "preview":
+        body, key, _rationale = form.read(kind, base)
+        if form.run(lambda: rules.require_item(kind, body, key)):
+            form.preview = queries.as_written(kind, body, source=form.source.data or "")
+    return request.form.get("act") not in {"rows", "picture", "preview"}
+
+
+def _appealed(public_id: str, version_id: int, by: Actor) -> str:
+    """The reason of a correction that follows from an appeal: what was answered to it. Empty without one of this wording."""
+    if not public_id:
+        return ""
+    appeal = queries.appeal(public_id, by)
+    if appeal.version.id != version_id or appeal.state not in {AppealState.UPHELD, AppealState.PARTLY}:
+        return ""
+    answers = [step.words for step in queries.appeal_steps(appeal.id) if step.act in {"uphold", "partly"}]
+    return _("An appeal was right: %(words)s", words=answers[-1] if answers else "")[:1000]
+
+
+def _only_from_files(public_id: str) -> ResponseReturnValue:
+    flash(
+        _("The gaps of this question hold more than the form can show; import it anew to change it."),
+        "warning",
+    )
+    return _back(public_id)
 
 
 def _wording_page(

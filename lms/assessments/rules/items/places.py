@@ -40,7 +40,7 @@ def point_faults(body: Json, key: Json) -> Iterator[Fault]:
         return
     shares = []
     for index, area in enumerate(areas):
-        if not _is_area(area) or not _is_on_picture(area, body):
+        if not is_area(area) or not _is_on_picture(area, body):
             yield Fault(f"areas.{index}", "area", _("This area does not lie on the picture."))
         share = fraction(area.get("share", "1"))
         if share is None or not -1 <= share <= 1:
@@ -52,7 +52,7 @@ def point_faults(body: Json, key: Json) -> Iterator[Fault]:
         )
 
 
-def _is_area(area: Json) -> bool:
+def is_area(area: Json) -> bool:
     """Whether an area has a shape with as many coordinates as it takes, and is not empty."""
     numbers, shape = as_list(area.get("coords")), area.get("shape")
     if not all(is_whole(one, -2 * LARGEST_PICTURE, 2 * LARGEST_PICTURE) for one in numbers):
@@ -102,7 +102,7 @@ def share_points(_body: Json, key: Json, response: Json, _drawn: Mapping[str, Fr
     points = [as_list(one) for one in as_list(response.get("points"))]
     total = NONE
     for area in map(as_map, as_list(key.get("areas"))):
-        if _is_area(area) and any(
+        if is_area(area) and any(
             len(point) == 2 and all(type(one) is int for one in point) and is_inside(area, *point)
             for point in points
         ):

@@ -1,22 +1,28 @@
 """An item as the flat fields of an author's form, there and back.
 
 Names: ``stem-zh``, ``o0-zh`` (option), ``r0-zh`` (row), ``w0-text`` (accepted form), ``p0-name`` (drawn value), ``t0-formula``
-(trap), ``c0-zh`` (line of a rubric); those of the second ask of a group begin with ``a1-``. Empty rows are left out. What a
-form does not hold (media, fixed options, weights) is carried over from the wording that it began with.
+(trap), ``c0-zh`` (line of a rubric), ``h0-coords`` (area of a picture); those of the second ask of a group begin with ``a1-``.
+Empty rows are left out. What a form does not hold (media, fixed options, weights) is carried over from the wording that it
+began with. The gaps of a text stand in the text itself (items.woven).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lms.assessments.rules.items import woven
 from lms.assessments.rules.items.shape import as_list, as_map, is_text
+from lms.assessments.rules.items.spots import put_spots, read_spots, spot_field
 from lms.assessments.rules.items.types import TYPES, Type
 
 Get = Callable[[str], str]
 Json = Mapping[str, Any]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 MOST_ROWS = 40
-WITHOUT_FORM = frozenset({"CLOZE", "HOTSPOT"})
-"""Types that come from files only: their keys are drawn or woven into a text."""
+
+
+def has_form(type_code: str, body: Json, key: Json) -> bool:
+    """Whether the form can show everything that an item says; gaps that came from a file may hold more."""
+    return type_code != "CLOZE" or woven.can_be_typed(body, key)
 
 
 def fields_of(type_code: str, body: Json, key: Json, rationale: Json) -> dict[str, str]:
@@ -25,6 +31,11 @@ def fields_of(type_code: str, body: Json, key: Json, rationale: Json) -> dict[st
     found: dict[str, str] = {}
     _put_text(found, "stem", body.get("stem"))
     _put_text(found, "why", rationale)
+    if shape.code == "CLOZE":
+        found |= {f"stem-{language}": text for language, text in woven.weave(body, key).items()}
+        for index, reason in enumerate(as_list(rationale.get("asks"))):
+            _put_text(found, f"a{index}-why", reason)
+        return found
     if not shape.is_group:
         _put_ask(found, "", body, key)
         return found
@@ -67,6 +78,9 @@ def _put_ask(found: dict[str, str], prefix: str, body: Json, key: Json) -> None:
     found[f"{prefix}case"] = "1" if key.get("case") else ""
     found[f"{prefix}units"] = ", ".join(map(str, as_list(body.get("units"))))
     found[f"{prefix}formats"] = ", ".join(map(str, as_list(body.get("formats"))))
+    if body.get("image") is not None or key.get("areas"):
+        _put_text(found, f"{prefix}alt", body.get("alt"))
+        put_spots(found, body, key)
     _put_rows(found, f"{prefix}o", _ordered(body.get("options"), key.get("order")))
     _put_rows(found, f"{prefix}r", body.get("rows"))
     ids = [str(as_map(one).get("id")) for one in as_list(body.get("options"))]
@@ -111,6 +125,8 @@ def read(
     shape, before = TYPES[type_code], as_map(base)
     body: dict[str, Any] = {"stem": _text(get, "stem"), **_kept(before)}
     rationale: dict[str, Any] = _text(get, "why")
+    if shape.code == "CLOZE":
+        return _gaps(get, body, before, rationale)
     if not shape.is_group:
         ask, key = _ask(shape, get, "", before)
         return {**body, **ask}, key, rationale
@@ -136,6 +152,18 @@ def read(
     return body, {"asks": keys}, rationale
 
 
+def _gaps(
+    get: Get, body: dict[str, Any], before: Json, rationale: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """A text with its gaps."""
+    body["stem"], body["asks"], keys = woven.unweave(body["stem"], before)
+    body["reveal"] = "all"
+    reasons = [_text(get, f"a{index}-why") for index in range(len(keys))]
+    if any(map(is_text, reasons)):
+        rationale["asks"] = reasons
+    return body, {"asks": keys}, rationale
+
+
 def _is_written(get: Get, prefix: str) -> bool:
     """Whether an ask of a group has been begun: its question, or one of its first options."""
     return is_text(_text(get, f"{prefix}stem")) or any(
@@ -154,6 +182,10 @@ def field_at(type_code: str, get: Get, path: str, base: Json | None = None) -> s
     """
     shape, before = TYPES[type_code], as_map(base)
     head, *rest = path.split(".")
+    if shape.code == "CLOZE":
+        return _woven_at(get, head, rest)
+    if shape.code == "HOTSPOT" and (name := spot_field(get, head, rest)):
+        return name
     if head == "rationale":
         prefix, rest = _ask_at(shape, get, rest) if rest[:1] == ["asks"] else ("", rest)
         return f"{prefix}why-{_language(rest)}"
@@ -165,6 +197,16 @@ def field_at(type_code: str, get: Get, path: str, base: Json | None = None) -> s
         before = as_map(old[number]) if number < len(old) else {}
     name = _row_at(shape, get, prefix, before, head, rest) or _control_at(shape, head, rest)
     return prefix + name
+
+
+def _woven_at(get: Get, head: str, rest: Sequence[str]) -> str:
+    """Everything of a gap stands in the text; a reason in its own field."""
+    if head == "rationale":
+        index = f"a{rest[1]}-" if rest[:1] == ["asks"] and len(rest) > 1 else ""
+        return f"{index}why-{_language(rest)}"
+    if head == "stem" and rest:
+        return f"stem-{_language(rest)}"
+    return "stem-zh" if get("stem-zh").strip() or not get("stem-en").strip() else "stem-en"
 
 
 def _ask_at(shape: Type, get: Get, path: Sequence[str]) -> tuple[str, list[str]]:
@@ -351,6 +393,9 @@ def _ask(shape: Type, get: Get, prefix: str, before: Json) -> tuple[dict[str, An
             {name: value(name) for name in ("low", "high", "step")},
             {"value": value("value"), "tolerance": value("tolerance") or "0"},
         )
+    if shape.kind == "point":
+        body, key = read_spots(get, before)
+        return {**body, "alt": _text(get, "alt")}, key
     lines = [
         {
             "id": value(f"c{row}-id") or f"c{row + 1}",
