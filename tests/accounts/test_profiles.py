@@ -1,6 +1,7 @@
 """Professional details and identity numbers: what is kept, who may, and that no whole number is ever lying about."""
 
 import logging
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DatabaseError
 
 from lms import policy
+from lms.accounts import queries as accounts
 from lms.accounts import services
 from lms.accounts.models import IdentityNumber, Person, PersonProfile, UserSession
 from lms.accounts.queries import profiles as queries
@@ -40,8 +42,6 @@ def person_of(actor):
 
 def confirm(actor, at):
     """A session of an actor with a fresh confirmation; the actor in it."""
-    from dataclasses import replace
-
     row = UserSession(
         account_id=actor.account_id,
         token_sha256="f" * 64,
@@ -227,12 +227,9 @@ def everybody(app, cast, at):
         services.grant(person_of(cast.second_assessor), Role.COORDINATOR, "cohort:999", at=at, by=None)
     assert other.id
     found = {name: actor for name, actor in cast.everyone().items() if name != "stranger"}
-    from lms.accounts import queries as accounts
-    from lms.accounts.models import Account
-
-    for name, actor in (("officer", cast.stranger), ("elsewhere", cast.second_assessor)):
-        account = db.session.get_one(Account, actor.account_id)
-        found[name] = accounts.actor_of(accounts.account_for_update(account.id), at=at)
+    with transaction():
+        for name, actor in (("officer", cast.stranger), ("elsewhere", cast.second_assessor)):
+            found[name] = accounts.actor_of(accounts.account_for_update(actor.account_id), at=at)
     return found
 
 
