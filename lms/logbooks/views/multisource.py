@@ -286,7 +286,7 @@ def answer_feedback(public_id: str) -> ResponseReturnValue:
         return redirect("/feedback", 303)
     found, mine = queries.asked_round(public_id, by)
     if mine.state == rules.ANSWERED:
-        flash(_("You have answered already. Nobody can look your answer up, you neither."), "ok")
+        flash(_("You have answered already. It cannot be looked up or changed."), "ok")
         return redirect("/feedback", 303)
     page = render_template(
         "logbooks/feedback/answer.html",
