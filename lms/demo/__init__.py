@@ -34,6 +34,7 @@ from lms.core.storage import storage
 from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
+from lms.demo.feedback import add_feedback
 from lms.demo.pages import add_sample_pages
 from lms.demo.professions import add_professions
 from lms.demo.standards import add_sample_panel
@@ -413,6 +414,7 @@ def _logbooks(
         items,
         at=at,
     )
+    add_feedback(people, lambda person, moment: _acting(person, at=moment), at=at)
 
 
 def videos_ready(app: Flask) -> tuple[int, int]:

@@ -151,6 +151,8 @@ def test_the_next_round_shows_the_one_before(ward, cast, browser, app):
         ward.do(services.close, cast.mentor, at=ward.at)
     page = browser(cast.mentor, lang="en").get(f"/feedback/{ward.number}").text
     assert "The round before: 2.3" in page
+    assert re.search(r"Outstanding 5\s*</p>", page), "the distribution of a set of five"
+    assert "Worries me 0" not in page
     assert "4.0" in page
     with app.app_context(), transaction():
         assert len(db.session.scalars(select(FeedbackRound)).all()) == 2

@@ -1,6 +1,6 @@
 """Multisource feedback: rounds, who is asked, who may read, what is due. No question here leads from a rater to an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -175,12 +175,18 @@ def box(found: FeedbackRound) -> FeedbackBox | None:
 
 
 def candidates(
-    enrolment: Enrolment, *, search: str = "", everybody: bool, on: date
+    enrolment: Enrolment,
+    *,
+    search: str = "",
+    everybody: bool,
+    without: Collection[int] = (),
+    on: date,
 ) -> tuple[Sequence[Person], int]:
     """Who could be asked about a trainee, by name, and how many there are.
 
     Colleagues: whoever holds a role in the programme, its cohorts or its house, with an account that is open; with
     ``everybody`` and words to search for, all persons with such an account. Never the trainee, nor who reads the result.
+    ``without``: who is on the list already.
     """
     programme = enrolment.cohort.programme
     scopes = (
@@ -201,7 +207,9 @@ def candidates(
         .where(Placement.enrolment_id == enrolment.id)
     )
     query = select(Person).where(
-        Person.id.in_(open_account), Person.id != enrolment.person_id, Person.id.not_in(readers)
+        Person.id.in_(open_account),
+        Person.id.not_in([enrolment.person_id, *without]),
+        Person.id.not_in(readers),
     )
     text = search.strip().lower()
     if not (everybody and len(text) > 1):

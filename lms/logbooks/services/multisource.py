@@ -49,13 +49,13 @@ WANTED = notices.Kind(
 ASKED = notices.Kind(
     "logbooks.feedback_asked",
     lazy("How do you see %(trainee)s at work?"),
-    lazy("Seven questions, two minutes, until %(day)s. Nobody can see who answered what."),
+    lazy("Seven questions, two minutes, until %(day)s. Answers are kept without names."),
     label=lazy("Somebody asks you for feedback about a colleague"),
 )
 REMINDED = notices.Kind(
     "logbooks.feedback_waits",
     lazy("Your feedback on %(trainee)s is still missing"),
-    lazy("Seven questions, two minutes, until %(day)s. Nobody can see who answered what."),
+    lazy("Seven questions, two minutes, until %(day)s. Answers are kept without names."),
     label=lazy("Your feedback about a colleague is still missing"),
 )
 CLOSED = notices.Kind(

@@ -86,14 +86,19 @@ def _round_page(public_id: str, form: Form) -> ResponseReturnValue:
     reads = queries.may_read(by, found, released=released is not None)
     lists = bool(acts & {"choose", "add"})
     search = request.args.get("q", "").replace("\x00", "").strip()[:80]
+    raters = queries.raters(found) if lists else []
+    chosen = {rater.person_id for rater in raters}
     people, total = (
         queries.candidates(
-            found.enrolment, search=search, everybody=rules.RUNNER in hands, on=clock.today(at)
+            found.enrolment,
+            search=search,
+            everybody=rules.RUNNER in hands,
+            without=() if search else chosen,
+            on=clock.today(at),
         )
         if lists
         else ([], 0)
     )
-    raters = queries.raters(found) if lists else []
     own = found.trainee_person_id == by.person_id
     page = render_template(
         "logbooks/feedback/round.html",
@@ -103,7 +108,7 @@ def _round_page(public_id: str, form: Form) -> ResponseReturnValue:
         own=own,
         acts=acts,
         raters=raters,
-        chosen={rater.person_id for rater in raters},
+        chosen=chosen,
         people=people,
         total=total,
         search=search,
@@ -286,7 +291,7 @@ def answer_feedback(public_id: str) -> ResponseReturnValue:
         return redirect("/feedback", 303)
     found, mine = queries.asked_round(public_id, by)
     if mine.state == rules.ANSWERED:
-        flash(_("You have answered already. Nobody can look your answer up, you neither."), "ok")
+        flash(_("You have answered already. It cannot be looked up or changed."), "ok")
         return redirect("/feedback", 303)
     page = render_template(
         "logbooks/feedback/answer.html",
