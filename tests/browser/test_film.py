@@ -200,7 +200,7 @@ def test_pictures_come_only_when_asked_for_and_captions_are_timed_to_the_drawn_s
     holds(lambda: len(page.evaluate(STILLS)) == 2, "one picture for each chapter")
     assert 0 < max(page.evaluate(STILLS)) <= 4096
     page.get_by_text("The film in pictures").click()
-    strip = page.locator(".strip img")
+    strip = page.locator(".stills img")
     holds(lambda: strip.first.evaluate("i => i.naturalWidth") > 0, "the strip is shown")
     picture(page, "pictures")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

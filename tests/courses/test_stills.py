@@ -91,10 +91,10 @@ def test_the_page_loads_no_picture_but_offers_them_with_words(app, browser, cast
     chapters = page.split('<ol class="chapters"')[1].split("</ol>")[0]
     assert "<img" not in chapters  # the script puts them there when somebody presses the button
     assert 'data-stills="Show pictures"' in chapters
-    strip = page.split('<ol class="strip"')[1].split("</ol>")[0]
+    strip = page.split('<ol class="stills"')[1].split("</ol>")[0]
     assert strip.count("<img") == strip.count('loading="lazy"') == 5
     assert "in the chapter “Breathing”" in strip
-    assert "<details" in page.split('<ol class="strip"')[0].rpartition("</details>")[2]
+    assert "<details" in page.split('<ol class="stills"')[0].rpartition("</details>")[2]
     desk = browser(cast.educator, lang="en").get(f"/lectures/{lecture.public_id}/chapters").text
     assert desk.count('loading="lazy"') == 5
 
@@ -102,4 +102,4 @@ def test_the_page_loads_no_picture_but_offers_them_with_words(app, browser, cast
 def test_a_film_without_thumbnails_shows_none(browser, cast, lecture):
     page = browser(cast.trainee).get(f"/lectures/{lecture.public_id}").text
     assert "data-stills" not in page
-    assert 'class="strip"' not in page
+    assert 'class="stills"' not in page

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from lms.core import ids, site
 from lms.core.errors import NotFound, RuleBroken
@@ -71,6 +72,14 @@ def offline_lease(row: Video, enrolment: Enrolment, *, counted_s: int, at: datet
     return f"{nonce}.{opened}.{row.public_id}.{counted_s}.{mac}"
 
 
+class HasId(Protocol):
+    """An enrolment, as far as its key."""
+
+    @property
+    def id(self) -> int:
+        """Its key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What a player's token says."""
@@ -82,7 +91,7 @@ class Session:
     """Of an offline lease: the seconds counted for the person when it was given."""
 
 
-def read_session(session: str, enrolment: Enrolment) -> Session:
+def read_session(session: str, enrolment: HasId) -> Session:
     """What a player's token or an offline lease says. Raises RuleBroken for one that is not this trainee's."""
     parts = session.split(".")
     if len(parts) == 5:

@@ -1,16 +1,12 @@
 """Watch evidence: what a player reports, counted within what the wall clock allows."""
 
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Row, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import load_only
 
 from lms.core import audit, ports
 from lms.core.db import db
@@ -18,8 +14,33 @@ from lms.core.errors import NotFound
 from lms.courses import rules
 from lms.courses.models import Lecture, LectureCompletion, Replay, Video, Watch, WatchPurse, WatchSession
 from lms.courses.rules import Purse, VideoState, replays
-from lms.courses.services.addresses import offline_lease, read_session
+from lms.courses.services import ledger
+from lms.courses.services.addresses import Session, offline_lease, read_session
 from lms.programmes.models import Enrolment
+
+
+class Watchable(Protocol):
+    """A lecture, as far as a report needs to know it."""
+
+    @property
+    def id(self) -> int:
+        """Its key."""
+
+    @property
+    def public_id(self) -> str:
+        """Its name in addresses."""
+
+
+class Learner(Protocol):
+    """An enrolment, as far as a report needs to know it."""
+
+    @property
+    def id(self) -> int:
+        """Its key."""
+
+    @property
+    def person_id(self) -> int:
+        """Whose it is."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +55,8 @@ class Counted:
 
 
 def beat(
-    lecture: Lecture,
-    enrolment: Enrolment,
+    lecture: Watchable,
+    enrolment: Learner,
     *,
     session: str,
     seq: int,
@@ -53,38 +74,17 @@ def beat(
     forged session or intervals that nobody can have played.
     """
     token = read_session(session, enrolment)
-    nonce, opened_at, video_public_id = token.nonce, token.opened_at, token.video_public_id
+    opened_at = token.opened_at
     played = rules.intervals_from(intervals)
     repeated = rules.intervals_from(list(again) if isinstance(again, list | tuple) else again)
-    purse_row = _locked_purse(enrolment.person_id, opened_at)
-    row, player, watch, done = _evidence(lecture, enrolment, nonce, video_public_id)
-    if player is None:
-        player = WatchSession(
-            nonce=nonce,
-            enrolment_id=enrolment.id,
-            video_id=row.id,
-            opened_at=opened_at,
-            last_seq=0,
-            credited_s=0,
-            known_bins=replays.known_parts(watch.bitmap, row.duration_s) if watch and watch.bitmap else None,
-        )
-        db.session.add(player)
-    if watch is None:
-        watch = Watch(
-            enrolment_id=enrolment.id,
-            lecture_id=lecture.id,
-            video_id=row.id,
-            bitmap=b"",
-            watched_s=0,
-            position_s=0.0,
-            updated_at=at,
-        )
-        db.session.add(watch)
-    if seq > player.last_seq:
+    purse_row = ledger.locked_purse(enrolment.person_id, opened_at)
+    row = ledger.evidence(lecture.id, enrolment.id, token.nonce, token.video_public_id)
+    last_seq, watched_s, done = row.last_seq or 0, row.watched_s or 0, row.completion_id is not None
+    if seq > last_seq:
         purse = rules.fill_purse(_purse(purse_row, opened_at), at=at)
         if token.counted_then_s is None:
             budget = rules.wall_budget_s(
-                purse, session_opened_at=opened_at, session_credited_s=player.credited_s, at=at
+                purse, session_opened_at=opened_at, session_credited_s=row.credited_s or 0, at=at
             )
         else:
             budget = rules.lease_budget_s(
@@ -93,57 +93,100 @@ def beat(
                 counted_now_s=purse_row.counted_s,
                 at=at,
             )
-        watch.bitmap, credited = rules.credit(
-            watch.bitmap, played, duration_s=row.duration_s, wall_budget_s=budget
+        bitmap, credited = rules.credit(
+            row.bitmap or b"", played, duration_s=row.duration_s, wall_budget_s=budget
         )
         purse = (
             rules.spend(purse, credited)
             if token.counted_then_s is None
             else rules.at_most(purse, budget - credited)  # the same hours are not worth twice
         )
-        purse_row.filled_at, purse_row.seconds = purse.at, purse.seconds
-        purse_row.counted_s += credited
-        player.last_seq = seq
-        player.credited_s += credited
-        if repeated or player.known_bins:
-            _note_replays(player, played, repeated, row, at=at)
-        watch.watched_s = rules.watched_seconds(watch.bitmap)
-        watch.updated_at = at
-        if position_s is not None and 0 <= position_s <= row.duration_s + 1:
-            watch.position_s = position_s
-    share = Fraction(watch.watched_s, row.duration_s)
-    db.session.flush()
+        last_seq = seq
+        watched_s = rules.watched_seconds(bitmap) if credited or row.watch_id is None else watched_s
+        moved = position_s is not None and 0 <= position_s <= row.duration_s + 1
+        ledger.write(
+            WatchPurse,
+            enrolment.person_id,
+            {
+                "filled_at": purse.at,
+                "seconds": purse.seconds,
+                "counted_s": purse_row.counted_s + credited,
+            },
+        )
+        _keep_watch(
+            lecture,
+            enrolment,
+            row,
+            {
+                "bitmap": bitmap,
+                "watched_s": watched_s,
+                "position_s": position_s if moved else row.position_s or 0.0,
+                "updated_at": at,
+            },
+        )
+        _keep_player(token, enrolment, row, seq, (row.credited_s or 0) + credited, played, repeated, at=at)
+    share = Fraction(watched_s, row.duration_s)
     if not done and rules.is_complete(share) and not _waits(lecture.id, enrolment.person_id):
-        _complete(lecture, enrolment, row, watch, at=at)
+        _complete(lecture, enrolment, row.video_id, watched_s, at=at)
         done = True
-    return Counted(player.last_seq, watch.watched_s, row.duration_s, rules.shown_percent(share), done)
+    return Counted(last_seq, watched_s, row.duration_s, rules.shown_percent(share), done)
 
 
-def _note_replays(
-    player: WatchSession,
+def _keep_watch(lecture: Watchable, enrolment: Learner, row: Row[Any], values: dict[str, Any]) -> None:
+    if row.watch_id is not None:
+        ledger.write(Watch, row.watch_id, values)
+        return
+    keys = {"enrolment_id": enrolment.id, "lecture_id": lecture.id, "video_id": row.video_id}
+    ledger.add(Watch, keys | values)
+
+
+def _keep_player(
+    token: Session,
+    enrolment: Learner,
+    row: Row[Any],
+    seq: int,
+    credited_s: int,
     played: list[rules.Interval],
     repeated: list[rules.Interval],
-    row: Video,
     *,
     at: datetime,
 ) -> None:
-    """Count the parts that this visit has watched again and that were not counted for it before; no name goes along."""
-    counted, new = replays.watched_again(
-        played,
-        repeated,
-        known=player.known_bins or b"",
-        counted=player.again_bins or b"",
-        duration_s=row.duration_s,
-        alive_s=min((at - player.opened_at).total_seconds(), rules.LEASE_LASTS_S),
-        credited_s=player.credited_s,
-    )
-    if not new:
+    known = row.known_bins
+    if row.session_id is None and row.bitmap:
+        known = replays.known_parts(row.bitmap, row.duration_s)
+    values: dict[str, Any] = {"last_seq": seq, "credited_s": credited_s}
+    if repeated or known:
+        counted, new = replays.watched_again(
+            played,
+            repeated,
+            known=known or b"",
+            counted=row.again_bins or b"",
+            duration_s=row.duration_s,
+            alive_s=min((at - token.opened_at).total_seconds(), rules.LEASE_LASTS_S),
+            credited_s=credited_s,
+        )
+        if new:
+            values["again_bins"] = counted
+            _count_replays(row.video_id, new)
+    if row.session_id is not None:
+        ledger.write(WatchSession, row.session_id, values)
         return
-    player.again_bins = counted
+    keys = {
+        "nonce": token.nonce,
+        "enrolment_id": enrolment.id,
+        "video_id": row.video_id,
+        "opened_at": token.opened_at,
+        "known_bins": known,
+    }
+    ledger.add(WatchSession, keys | values)
+
+
+def _count_replays(video_id: int, parts: list[int]) -> None:
+    """One more visit in which these parts were watched again; no name goes along."""
     insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows = [
-        {"video_id": row.id, "bin": place, "times": 1} for place in new
-    ]  # in order: no two ever wait in a ring
+        {"video_id": video_id, "bin": place, "times": 1} for place in parts
+    ]  # in the order of the film: no two reports ever wait for each other
     db.session.execute(
         insert(Replay)
         .values(rows)
@@ -183,7 +226,7 @@ def complete_if_watched(enrolment_id: int, lecture_id: int, at: datetime) -> Non
     if row is None:
         return
     watch, video, lecture, enrolment = row
-    _locked_purse(enrolment.person_id, at)
+    ledger.locked_purse(enrolment.person_id, at)
     done = db.session.scalar(
         select(LectureCompletion.id).where(
             LectureCompletion.enrolment_id == enrolment_id, LectureCompletion.lecture_id == lecture_id
@@ -191,83 +234,21 @@ def complete_if_watched(enrolment_id: int, lecture_id: int, at: datetime) -> Non
     )
     is_watched = video.duration_s > 0 and rules.is_complete(Fraction(watch.watched_s, video.duration_s))
     if done is None and is_watched and not _waits(lecture_id, enrolment.person_id):
-        _complete(lecture, enrolment, video, watch, at=at)
+        _complete(lecture, enrolment, video.id, watch.watched_s, at=at)
 
 
-@cache
-def _evidence_query() -> Select[Video, WatchSession, Watch, int]:
-    enrolment_id: Any = bindparam("enrolment_id")
-    return (
-        select(Video, WatchSession, Watch, LectureCompletion.id)
-        .select_from(Video)
-        .options(load_only(Video.duration_s))
-        .outerjoin(WatchSession, WatchSession.nonce == bindparam("player"))
-        .outerjoin(Watch, (Watch.video_id == Video.id) & (Watch.enrolment_id == enrolment_id))
-        .outerjoin(
-            LectureCompletion,
-            (LectureCompletion.lecture_id == Video.lecture_id)
-            & (LectureCompletion.enrolment_id == enrolment_id),
-        )
-        .where(
-            Video.public_id == bindparam("version"),
-            Video.lecture_id == bindparam("lecture_id"),
-            Video.state == VideoState.READY,
-        )
-    )
-
-
-@cache
-def _purse_query() -> Select[WatchPurse]:
-    return (
-        select(WatchPurse)
-        .where(WatchPurse.person_id == bindparam("owner"))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-
-
-def _evidence(
-    lecture: Lecture, enrolment: Enrolment, nonce: str, video_public_id: str
-) -> tuple[Video, WatchSession | None, Watch | None, bool]:
-    """All that a report touches in one query; read after the purse was locked, so nobody else changes it meanwhile."""
-    found = db.session.execute(
-        _evidence_query(),
-        {
-            "version": video_public_id,
-            "lecture_id": lecture.id,
-            "enrolment_id": enrolment.id,
-            "player": nonce,
-        },
-    ).first()
-    if found is None:
-        raise NotFound
-    return found[0], found[1], found[2], found[3] is not None
-
-
-def _locked_purse(person_id: int, opened_at: datetime) -> WatchPurse:
-    row = db.session.scalar(_purse_query(), {"owner": person_id})
-    if row is None:
-        first = rules.open_purse(None, at=opened_at)
-        with contextlib.suppress(IntegrityError), db.session.begin_nested():  # two first reports at once
-            db.session.add(
-                WatchPurse(person_id=person_id, filled_at=first.at, seconds=first.seconds, counted_s=0)
-            )
-        row = db.session.scalars(_purse_query(), {"owner": person_id}).one()
-    return row
-
-
-def _purse(row: WatchPurse, opened_at: datetime) -> Purse:
+def _purse(row: Row[Any], opened_at: datetime) -> Purse:
     kept = Purse(row.filled_at, row.seconds)
     return kept if kept.at >= opened_at else rules.open_purse(kept, at=opened_at)
 
 
-def _complete(lecture: Lecture, enrolment: Enrolment, row: Video, watch: Watch, *, at: datetime) -> None:
+def _complete(lecture: Watchable, enrolment: Learner, video_id: int, watched_s: int, *, at: datetime) -> None:
     db.session.add(
         LectureCompletion(
             enrolment_id=enrolment.id,
             lecture_id=lecture.id,
-            video_id=row.id,
-            watched_s=watch.watched_s,
+            video_id=video_id,
+            watched_s=watched_s,
             at=at,
         )
     )
@@ -278,6 +259,6 @@ def _complete(lecture: Lecture, enrolment: Enrolment, row: Video, watch: Watch, 
         at=at,
         account_id=None,
         subject=f"lecture:{lecture.public_id}",
-        seconds=watch.watched_s,
+        seconds=watched_s,
     )
     ports.fact_changed.tell(ports.FactChanged("lectures", enrolment.id, at))

@@ -204,7 +204,7 @@ def beat(lecture_id: str) -> ResponseReturnValue:
         return problem(422, "bad_report", _("The player sent something that cannot have been played."))
     if isinstance(position, bool) or not isinstance(position, int | float) or not math.isfinite(position):
         position = None
-    found, enrolment = queries.watching(lecture_id, actor())
+    found, enrolment = queries.reporting(lecture_id, actor())
     try:
         with transaction():
             counted = services.beat(
