@@ -15,7 +15,8 @@
 
   function draw() {
     const svg = $('svg', picture), all = rows.map(row => [shapeOf(row).value, (coordsOf(row).value.match(/-?\d+/g) || []).map(Number)]);
-    svg.replaceChildren(...all.filter(([shape, at]) => at.length >= (shape === 'poly' ? 2 : LEAST[shape])).map(([shape, at]) => {
+    svg.textContent = '';
+    svg.append(...all.filter(([shape, at]) => at.length >= (shape === 'poly' ? 2 : LEAST[shape])).map(([shape, at]) => {
       const open = shape === 'poly' && at.length < 6, made = document.createElementNS(svg.namespaceURI, open ? 'polyline' : shape === 'poly' ? 'polygon' : shape);
       const set = values => Object.keys(values).forEach(name => made.setAttribute(name, values[name]));
       if (shape === 'circle') set({ cx: at[0], cy: at[1], r: Math.abs(at[2]) });
