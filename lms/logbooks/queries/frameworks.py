@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
@@ -262,7 +263,7 @@ def origin_document(draft: FrameworkDraft) -> Document:
     return document_of(framework, edition_of(framework))
 
 
-def review_tasks(by: Actor) -> list[Task]:
+def review_tasks(by: Actor, _at: datetime) -> list[Task]:
     """Drafts that wait for the actor's review, for the home page."""
     if not by.is_any(Role.CLINICAL_REVIEWER):
         return []

@@ -272,9 +272,9 @@ def save_facet(
             return facets
         if not old:
             return [*facets, dict(facet)]
-        if not any(_named(one) == old for one in facets):
+        if not any(name_of(one) == old for one in facets):
             raise Overtaken(documents.part_changes("item", {**item, "facets": [facet]}, item))
-        return [dict(facet) if _named(one) == old else one for one in facets]
+        return [dict(facet) if name_of(one) == old else one for one in facets]
 
     _edit_facets(draft, key, change, at=at, by=by)
 
@@ -284,13 +284,14 @@ def remove_facet(draft: FrameworkDraft, key: str, old: str, *, at: datetime, by:
     _edit_facets(
         draft,
         key,
-        lambda _item, facets: [one for one in facets if _named(one) != old],
+        lambda _item, facets: [one for one in facets if name_of(one) != old],
         at=at,
         by=by,
     )
 
 
-def _named(facet: Any) -> str:
+def name_of(facet: Any) -> str:
+    """What names a facet in addresses; one that cannot be read has no name."""
     return seen_of(facet) if isinstance(facet, dict) else ""
 
 
