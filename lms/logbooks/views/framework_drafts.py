@@ -182,7 +182,7 @@ def _part_page(
     """A part's form. It carries how the part stands now, so that saving again is a choice."""
     form.seen.data = services.seen_of(part) if part else ""
     page = render_template(
-        f"logbooks/frameworks/{template}.html",
+        template,
         tab=framework_tab(),
         form=form,
         draft=draft,
@@ -206,7 +206,7 @@ def framework_head(public_id: str) -> ResponseReturnValue:
     if request.method == "POST" and _run(form, act, changes):
         return redirect(f"/frameworks/drafts/{public_id}", 303)
     draft = _writable(public_id)
-    return _part_page("head", form, draft, services.head_of(draft.document), changes)
+    return _part_page("logbooks/frameworks/head.html", form, draft, services.head_of(draft.document), changes)
 
 
 def _row(draft: FrameworkDraft, part: str, key: str) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def framework_domain(public_id: str, key: str) -> ResponseReturnValue:
     if request.method == "POST" and _run(form, act, changes):
         return redirect(f"/frameworks/drafts/{public_id}#domains", 303)
     draft = _writable(public_id)
-    return _part_page("domain", form, draft, _row(draft, "domain", key), changes)
+    return _part_page("logbooks/frameworks/domain.html", form, draft, _row(draft, "domain", key), changes)
 
 
 @bp.route("/frameworks/drafts/<public_id>/items/<key>", methods=["GET", "POST"])
@@ -265,13 +265,21 @@ def framework_item(public_id: str, key: str) -> ResponseReturnValue:
     part = _row(draft, "item", key)
     form.offer(draft.document["domains"])
     problems = [one for one in services.problems_of(draft) if part and one.key == key and one.part == "item"]
-    return _part_page("item", form, draft, part, changes, problems=problems, named=services.name_of)
+    return _part_page(
+        "logbooks/frameworks/item.html", form, draft, part, changes, problems=problems, named=services.name_of
+    )
 
 
-@bp.post("/frameworks/drafts/<public_id>/<any(domain, item):part>/<key>/move")
+def _require_part(part: str) -> None:
+    if part not in {"domain", "item"}:
+        raise NotFound
+
+
+@bp.post("/frameworks/drafts/<public_id>/<part>/<key>/move")
 @members
 def move_framework_row(public_id: str, part: str, key: str) -> ResponseReturnValue:
     """Move a domain or item by one place."""
+    _require_part(part)
     by, at, form = actor(), clock.now(), SubmitForm.of_request()
     step = -1 if request_value("to") == "up" else 1
     if form.run(lambda: services.move_row(_held(public_id), part, key, step, at=at, by=by)):
@@ -279,10 +287,11 @@ def move_framework_row(public_id: str, part: str, key: str) -> ResponseReturnVal
     return _overview(public_id, submitting=form, reviewing=ReviewForm())
 
 
-@bp.post("/frameworks/drafts/<public_id>/<any(domain, item):part>/<key>/remove")
+@bp.post("/frameworks/drafts/<public_id>/<part>/<key>/remove")
 @members
 def remove_framework_row(public_id: str, part: str, key: str) -> ResponseReturnValue:
     """Take a domain or item out of the draft."""
+    _require_part(part)
     by, at, form = actor(), clock.now(), SubmitForm.of_request()
     seen = request_value("seen")
     if form.run(lambda: services.remove_row(_held(public_id), part, key, seen=seen, at=at, by=by)):

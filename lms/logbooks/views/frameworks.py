@@ -15,6 +15,7 @@ from lms.logbooks.queries import frameworks as queries
 from lms.logbooks.rules import framework_documents as documents
 from lms.logbooks.rules import frameworks as grammar
 from lms.logbooks.services import editions as services
+from lms.logbooks.services import versions
 from lms.logbooks.views.blueprint import bp
 from lms.policy import Permission, Role, allows, require
 from lms.web.guard import actor, members, takes
@@ -153,7 +154,7 @@ def ratify_framework(public_id: str) -> ResponseReturnValue:
     require(by, Permission.FRAMEWORK_RATIFY, found, see=Permission.FRAMEWORK_READ)
 
     def act() -> None:
-        services.ratify(
+        versions.ratify(
             queries.version(public_id, by),
             held_on=form.held_on.data,
             meeting=form.meeting.data,
@@ -182,7 +183,7 @@ def cohort_frameworks(public_id: str) -> ResponseReturnValue:
     by, at, form = actor(), clock.now(), GiveForm.of_request()
 
     def act() -> None:
-        services.give(queries.cohort(public_id, by), queries.version(form.version.data, by), at=at, by=by)
+        versions.give(queries.cohort(public_id, by), queries.version(form.version.data, by), at=at, by=by)
 
     if request.method == "POST" and form.run(act):
         flash(_("Saved."), "ok")
