@@ -34,6 +34,7 @@ from lms.core.storage import storage
 from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
+from lms.demo.frameworks import add_framework_draft
 from lms.demo.pages import add_sample_pages
 from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
@@ -147,6 +148,7 @@ def build(app: Flask, *, at: datetime) -> bool:
             _course(cohort, lectures, at=at)
             add_sample_pages(cohort, at=at)
             _logbooks(cohort, people, frameworks, at=at)
+            add_framework_draft(frameworks[0], people["lin"], at=at - timedelta(days=2))
     return True
 
 

@@ -45,6 +45,20 @@ def _choices(words: Mapping[Any, str]) -> list[SelectChoice]:
 _EMPTY = SelectChoice("", "–")
 
 
+class _Level:
+    """A level as its number and its words, in the language of whoever reads it."""
+
+    def __init__(self, number: int, words: str) -> None:
+        self._number, self._words = number, words
+
+    def __str__(self) -> str:
+        return f"{self._number} · {self._words}"
+
+
+def _levels(words: Mapping[int, str]) -> list[SelectChoice]:
+    return [SelectChoice(str(number), _Level(number, text)) for number, text in words.items()]
+
+
 class BeginForm(Form):
     """Begin a draft: of a version, or of nothing."""
 
@@ -126,16 +140,16 @@ class TrackForm(Form):
         validate_choice=False,
     )
     level = SelectField(
-        lazy("Level of ten Cate"), choices=[_EMPTY, *_choices(grammar.TEN_CATE)], validate_choice=False
+        lazy("Level of ten Cate"), choices=[_EMPTY, *_levels(grammar.TEN_CATE)], validate_choice=False
     )
     level_to = SelectField(
-        lazy("Up to level"), choices=[_EMPTY, *_choices(grammar.TEN_CATE)], validate_choice=False
+        lazy("Up to level"), choices=[_EMPTY, *_levels(grammar.TEN_CATE)], validate_choice=False
     )
     role = SelectField(lazy("Least part"), choices=[_EMPTY, *_choices(ROLES)], validate_choice=False)
     min_count = _number(lazy("Count"), 0, 500)
     min_level = SelectField(
         lazy("O-SCORE of the observations that count"),
-        choices=[SelectChoice("", lazy("As usual (3)")), *_choices(O_SCORE)],
+        choices=[SelectChoice("", lazy("As usual (3)")), *_levels(O_SCORE)],
         validate_choice=False,
     )
     max_simulated = _number(lazy("Simulations that may count"), 0, 500)

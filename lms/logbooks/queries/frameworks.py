@@ -134,6 +134,23 @@ def version(public_id: str, by: Actor) -> Framework:
     return found
 
 
+def all_frameworks() -> Sequence[Framework]:
+    """Every published version, for the keeper of the machine."""
+    return db.session.scalars(
+        select(Framework)
+        .where(Framework.state == "published")
+        .order_by(Framework.code, Framework.version.desc())
+    ).all()
+
+
+def framework_document(public_id: str) -> tuple[Document, int] | None:
+    """A version as a document with its number, for the keeper of the machine."""
+    found = db.session.scalar(
+        select(Framework).options(selectinload(Framework.items)).where(Framework.public_id == public_id)
+    )
+    return None if found is None else (document_of(found, edition_of(found)), found.version)
+
+
 def edition_of(framework: Framework) -> FrameworkEdition | None:
     """How a version came to be, people and approval loaded; None: it came with the software."""
     return db.session.scalar(
