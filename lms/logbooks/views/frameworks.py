@@ -59,6 +59,7 @@ def frameworks() -> ResponseReturnValue:
         tab=framework_tab(),
         rows=rows,
         works=works,
+        shows_cohorts=works or any(row.cohorts for row in rows),
         drafts=queries.drafts() if works else (),
         may_edit=allows(by, Permission.FRAMEWORK_EDIT),
     )

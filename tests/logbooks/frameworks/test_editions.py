@@ -11,8 +11,8 @@ from lms.core import approvals, clock, ids
 from lms.core.audit import AuditEvent
 from lms.core.db import db, transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
+from lms.logbooks import cli, rules, services
 from lms.logbooks import queries as logbooks
-from lms.logbooks import rules, services
 from lms.logbooks.models import Framework, Item
 from lms.logbooks.models.frameworks import CohortFramework, FrameworkDraft
 from lms.logbooks.queries import frameworks as queries
@@ -418,6 +418,19 @@ def test_a_ratification_names_a_meeting_that_was_held(room, held_in, meeting, co
             by=room.chair,
         )
     assert refused.value.code == code
+
+
+# ---------------------------------------------------------------- command line
+
+
+def test_the_command_line_lists_and_exports_versions(room, capsys):
+    framework = room.version("PICU")
+    assert cli.frameworks() == 0
+    assert framework.public_id in capsys.readouterr().out
+    assert cli.frameworks(framework.public_id) == 0
+    written = documents.read_file(capsys.readouterr().out.encode())
+    assert written == queries.document_of(framework, None)
+    assert cli.frameworks("nothing") == 2
 
 
 # ---------------------------------------------------------------- who may
