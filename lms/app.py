@@ -216,6 +216,7 @@ def _join_ports() -> None:
     """Where a lower feature needs a higher one."""
     ports.home_tasks[:] = [
         logbooks_queries.tasks,
+        logbooks_queries.review_tasks,
         assessments_queries.tasks,
         assessments_queries.decisions,
         assessments_queries.late_decisions,

@@ -220,6 +220,18 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--enrolment", required=True, help="the enrolment's id, as in the trainee's address")
     prove.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
+    listed = logbooks.add_parser("frameworks", help="competency frameworks").add_subparsers(
+        metavar="WHAT", required=True
+    )
+    for name, words in (
+        ("list", "every published version with its id"),
+        ("export", "write one version as a file to standard output"),
+    ):
+        act = _add(listed, name, acts.logbooks_frameworks, words)
+        act.add_argument("--data", type=Path, help="data folder of a demonstration site")
+        if name == "export":
+            act.add_argument("--framework", required=True, help="the version's id, as in its address")
+
     keys = certificates.add_parser("keys", help="the authority").add_subparsers(metavar="ACT", required=True)
     for name, words in (
         ("init", "make root, issuing authority and signer of a site that has none"),

@@ -376,6 +376,15 @@ def logbooks_verify(args: argparse.Namespace) -> int:
         return cli.verify(args.enrolment)
 
 
+def logbooks_frameworks(args: argparse.Namespace) -> int:
+    """List the published competency frameworks, or write one as a file."""
+    from lms.app import create_app
+    from lms.logbooks import cli
+
+    with create_app(_settings(args.data)).app_context():
+        return cli.frameworks(getattr(args, "framework", ""))
+
+
 def keys(args: argparse.Namespace) -> int:
     """Make, renew, withdraw or list the signing keys."""
     from lms.app import create_app

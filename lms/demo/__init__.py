@@ -7,7 +7,6 @@ import sys
 import time
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -35,7 +34,9 @@ from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
 from lms.demo.feedback import add_feedback
+from lms.demo.frameworks import add_framework_draft
 from lms.demo.pages import add_sample_pages
+from lms.demo.people import HOSPITALS, MENTORS, SHOWN, STAFF, TRAINEES
 from lms.demo.professions import add_professions
 from lms.demo.standards import add_sample_panel
 from lms.demo.workplace import add_assessments
@@ -43,7 +44,7 @@ from lms.logbooks import services as logbooks
 from lms.logbooks.models import Entry, Framework, Item
 from lms.logbooks.rules import Content
 from lms.migrations import build_schema
-from lms.policy import SITE, Actor, Role
+from lms.policy import Actor
 from lms.programmes import services as programmes
 from lms.programmes.models import Cohort, Enrolment, Programme
 from lms.serving import Server
@@ -54,64 +55,6 @@ PIN = "271828"
 CODE = "FFLY"
 SIGNED_ENTRIES = 3
 """What the demonstration's rule asks for: few, so that a visitor can walk the whole way in ten minutes."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One demonstration account."""
-
-    key: str
-    name_zh: str
-    name_latin: str
-    login: str
-    name_native: str = ""
-    native_lang: str = ""
-
-
-TRAINEES = (
-    Part("li", "李思远", "Li Siyuan", "li@firefly.example"),
-    Part("tashi", "扎西顿珠", "Tashi Dhondup", "tashi@firefly.example", "བཀྲ་ཤིས་དོན་གྲུབ།", "bo"),
-    Part("aygul", "阿依古丽·买买提", "Aygul Memet", "aygul@firefly.example", "ئايگۈل مەمەت", "ug"),
-    Part("zhangwei", "张伟", "Zhang Wei", "zhangwei@firefly.example"),
-    Part("cering", "次仁拉姆", "Tsering Lhamo", "cering@firefly.example"),
-    Part("he", "何婉清", "He Wanqing", "he@firefly.example"),
-    Part("ma", "马小龙", "Ma Xiaolong", "ma@firefly.example"),
-    Part("yang", "杨雨桐", "Yang Yutong", "yang@firefly.example"),
-)
-MENTORS = (
-    Part("wang", "王建国", "Wang Jianguo", "wang@firefly.example"),
-    Part("dawa", "达瓦卓玛", "Dawa Droma", "dawa@firefly.example"),
-    Part("rena", "热娜·吐尔逊", "Rena Tursun", "rena@firefly.example"),
-    Part("liu", "刘洋", "Liu Yang", "liu@firefly.example"),
-    Part("sun", "孙丽", "Sun Li", "sun@firefly.example"),
-    Part("zhao", "赵敏", "Zhao Min", "zhaomin@firefly.example"),
-    Part("qian", "钱进", "Qian Jin", "qian@firefly.example"),
-    Part("zhou", "周文", "Zhou Wen", "zhou@firefly.example"),
-)
-STAFF = (
-    (Part("chen", "陈静", "Chen Jing", "chen@firefly.example"), Role.ADMINISTRATOR, SITE),
-    (Part("wu", "吴敏", "Wu Min", "wu@firefly.example"), Role.COORDINATOR, ""),
-    (Part("xu", "徐立", "Xu Li", "xu@firefly.example"), Role.EDUCATOR, ""),
-    (Part("gao", "高平", "Gao Ping", "gao@firefly.example"), Role.EXAMINER, ""),
-    (Part("lin", "林海", "Lin Hai", "lin@firefly.example"), Role.DIRECTOR, ""),
-    (Part("fang", "方正", "Fang Zheng", "fang@firefly.example"), Role.AUDITOR, SITE),
-)
-SHOWN = (
-    ("trainee", "li"),
-    ("mentor", "wang"),
-    ("administrator", "chen"),
-    ("educator", "xu"),
-    ("examiner", "gao"),
-    ("director", "lin"),
-    ("auditor", "fang"),
-)
-"""Accounts printed at the start and offered on the sign-in page."""
-
-HOSPITALS = (
-    ("COUNTY-1", "青河县人民医院", "Qinghe County People's Hospital"),
-    ("COUNTY-2", "白云县妇幼保健院", "Baiyun County Maternal and Child Health Hospital"),
-    ("COUNTY-3", "红原县藏医院", "Hongyuan County Tibetan Hospital"),
-)
 
 
 def accounts_shown() -> list[tuple[str, str, str, str]]:
@@ -158,6 +101,7 @@ def build(app: Flask, *, at: datetime) -> bool:
                 at=at - timedelta(days=1),
                 by=_acting(people["gao"], at=at),
             )
+            add_framework_draft(frameworks[0], people["lin"], at=at - timedelta(days=2))
     return True
 
 

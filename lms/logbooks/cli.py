@@ -1,6 +1,8 @@
 """Logbooks from the command line."""
 
 from lms.logbooks import queries, rules
+from lms.logbooks.queries.frameworks import all_frameworks, framework_document
+from lms.logbooks.rules import framework_documents as documents
 
 
 def verify(enrolment_id: str) -> int:
@@ -22,3 +24,18 @@ def verify(enrolment_id: str) -> int:
         + ("every link holds" if not verdict.broken else f"{len(verdict.broken)} broken")
     )
     return 1 if verdict.broken else 0
+
+
+def frameworks(public_id: str = "") -> int:
+    """List the published frameworks, or write one of them as a file to standard output; 2 when there is no such one."""
+    if not public_id:
+        for row in all_frameworks():
+            print(f"{row.public_id}  {row.code} {row.version}  {row.published_at:%Y-%m-%d}  {row.title_en}")
+        return 0
+    found = framework_document(public_id)
+    if found is None:
+        print(f"lms: no framework {public_id}")
+        return 2
+    document, version = found
+    print(documents.written(document, version=version).decode(), end="")
+    return 0

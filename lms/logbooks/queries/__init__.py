@@ -5,6 +5,7 @@ from lms.logbooks.queries.approved import ApprovedFacts, approved_facts
 from lms.logbooks.queries.around import Mentee, entry_facts, mentees, signed_count, tasks
 from lms.logbooks.queries.choices import frequent_items, items, signers_between
 from lms.logbooks.queries.figures import figures
+from lms.logbooks.queries.frameworks import review_tasks
 from lms.logbooks.queries.inbox import (
     Waiting,
     decided,
@@ -126,6 +127,7 @@ __all__ = [
     "replaced_by",
     "replaces",
     "returns_of",
+    "review_tasks",
     "revision_of",
     "routine_to_sign",
     "said",

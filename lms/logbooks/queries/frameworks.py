@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
@@ -133,6 +134,23 @@ def version(public_id: str, by: Actor) -> Framework:
     return found
 
 
+def all_frameworks() -> Sequence[Framework]:
+    """Every published version, for the keeper of the machine."""
+    return db.session.scalars(
+        select(Framework)
+        .where(Framework.state == "published")
+        .order_by(Framework.code, Framework.version.desc())
+    ).all()
+
+
+def framework_document(public_id: str) -> tuple[Document, int] | None:
+    """A version as a document with its number, for the keeper of the machine."""
+    found = db.session.scalar(
+        select(Framework).options(selectinload(Framework.items)).where(Framework.public_id == public_id)
+    )
+    return None if found is None else (document_of(found, edition_of(found)), found.version)
+
+
 def edition_of(framework: Framework) -> FrameworkEdition | None:
     """How a version came to be, people and approval loaded; None: it came with the software."""
     return db.session.scalar(
@@ -262,7 +280,7 @@ def origin_document(draft: FrameworkDraft) -> Document:
     return document_of(framework, edition_of(framework))
 
 
-def review_tasks(by: Actor) -> list[Task]:
+def review_tasks(by: Actor, _at: datetime) -> list[Task]:
     """Drafts that wait for the actor's review, for the home page."""
     if not by.is_any(Role.CLINICAL_REVIEWER):
         return []

@@ -1,6 +1,6 @@
 """Acts on log entries: write, submit, recall, sign, give back, correct; and what the clock does."""
 
-from lms.logbooks.services import committee, editions
+from lms.logbooks.services import committee, editions, versions
 from lms.logbooks.services.clockwork import escalate, lapse
 from lms.logbooks.services.entries import amend, change, discard, let_in, log, recall, reflect, submit
 from lms.logbooks.services.frameworks import add_sample_frameworks
@@ -43,6 +43,7 @@ __all__ = [
     "sign_several",
     "submit",
     "take_over",
+    "versions",
     "void",
     "withdraw",
 ]

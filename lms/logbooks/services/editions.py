@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -19,14 +19,12 @@ from lms.logbooks.models.frameworks import (
     CohortFramework,
     FrameworkDraft,
     FrameworkEdition,
-    FrameworkRatification,
 )
 from lms.logbooks.queries import frameworks as queries
 from lms.logbooks.rules import framework_documents as documents
 from lms.logbooks.rules import frameworks as grammar
 from lms.logbooks.rules.frameworks import Document
-from lms.policy import Actor, Permission, allows, require
-from lms.programmes.models import Cohort
+from lms.policy import Actor, Permission, require
 
 Row = dict[str, Any]
 
@@ -44,7 +42,8 @@ class Overtaken(RuleBroken):
         self.changes = changes
 
 
-def _note(act: str, subject: str, *, at: datetime, by: approvals.By | None, **detail: Any) -> None:
+def note(act: str, subject: str, *, at: datetime, by: approvals.By | None, **detail: Any) -> None:
+    """Write an act on a framework into the trail of the site."""
     audit.record(
         f"logbooks.framework.{act}",
         scope="site",
@@ -108,7 +107,7 @@ def _begun(
         if earlier := queries.draft_of_client(client_uuid):
             return earlier
         raise
-    _note("begin", queries.subject_of(draft), at=at, by=by, code=draft.code, how=how)
+    note("begin", queries.subject_of(draft), at=at, by=by, code=draft.code, how=how)
     return draft
 
 
@@ -132,7 +131,7 @@ def _edit(draft: FrameworkDraft, edit: Callable[[Document], str], *, at: datetim
     if by.person_id not in draft.editors:
         draft.editors = [*draft.editors, by.person_id]
     db.session.flush()
-    _note("change", queries.subject_of(draft), at=at, by=by, edition=draft.edition, what=what)
+    note("change", queries.subject_of(draft), at=at, by=by, edition=draft.edition, what=what)
 
 
 def seen_of(part: Mapping[str, Any]) -> str:
@@ -272,9 +271,9 @@ def save_facet(
             return facets
         if not old:
             return [*facets, dict(facet)]
-        if not any(_named(one) == old for one in facets):
+        if not any(name_of(one) == old for one in facets):
             raise Overtaken(documents.part_changes("item", {**item, "facets": [facet]}, item))
-        return [dict(facet) if _named(one) == old else one for one in facets]
+        return [dict(facet) if name_of(one) == old else one for one in facets]
 
     _edit_facets(draft, key, change, at=at, by=by)
 
@@ -284,13 +283,14 @@ def remove_facet(draft: FrameworkDraft, key: str, old: str, *, at: datetime, by:
     _edit_facets(
         draft,
         key,
-        lambda _item, facets: [one for one in facets if _named(one) != old],
+        lambda _item, facets: [one for one in facets if name_of(one) != old],
         at=at,
         by=by,
     )
 
 
-def _named(facet: Any) -> str:
+def name_of(facet: Any) -> str:
+    """What names a facet in addresses; one that cannot be read has no name."""
     return seen_of(facet) if isinstance(facet, dict) else ""
 
 
@@ -321,7 +321,7 @@ def drop(draft: FrameworkDraft, *, at: datetime, by: Actor) -> None:
         raise RuleBroken("draft_closed", _("This draft is under review or closed."))
     draft.state = "dropped"
     db.session.flush()
-    _note("drop", queries.subject_of(draft), at=at, by=by)
+    note("drop", queries.subject_of(draft), at=at, by=by)
 
 
 # ---------------------------------------------------------------- review and publication
@@ -361,7 +361,7 @@ def submit(draft: FrameworkDraft, *, words: str, at: datetime, by: Actor) -> app
     draft.editors = sorted({*draft.editors, by.person_id})
     db.session.flush()
     approval = approvals.propose(PUBLISH, subject, _payload(draft), by=by, reason=words[:1000], at=at)
-    _note("submit", subject, at=at, by=by, edition=draft.edition, sha256=approval.payload["sha256"])
+    note("submit", subject, at=at, by=by, edition=draft.edition, sha256=approval.payload["sha256"])
     return approval
 
 
@@ -379,7 +379,7 @@ def take_back(draft: FrameworkDraft, *, at: datetime, by: Actor) -> None:
     approvals.withdraw(waiting, by=by, at=at)
     draft.state = "open"
     db.session.flush()
-    _note("take_back", queries.subject_of(draft), at=at, by=by)
+    note("take_back", queries.subject_of(draft), at=at, by=by)
 
 
 def review(
@@ -405,7 +405,7 @@ def review(
     if outcome == approvals.REFUSED:
         draft.state = "open"
         db.session.flush()
-        _note("return", subject, at=at, by=by)
+        note("return", subject, at=at, by=by)
         return None
     return db.session.get(Framework, draft.framework_id) if draft.framework_id else None
 
@@ -437,7 +437,7 @@ def _publish(approval: approvals.Approval, by: approvals.By, at: datetime) -> No
         _keep(before, at=at)
     draft.framework_id, draft.state = framework.id, "done"
     db.session.flush()
-    _note(
+    note(
         "publish",
         f"framework:{framework.public_id}",
         at=at,
@@ -465,7 +465,7 @@ def _keep(before: Framework, *, at: datetime) -> None:
     )
     db.session.flush()
     if kept:
-        _note(
+        note(
             "keep",
             f"framework:{before.public_id}",
             at=at,
@@ -511,100 +511,3 @@ def add_version(document: Mapping[str, Any], *, version: int, at: datetime) -> F
     db.session.add(framework)
     db.session.flush()
     return framework
-
-
-# ---------------------------------------------------------------- ratification, cohorts
-
-
-def ratify(
-    framework: Framework, *, held_on: date, meeting: str, words: str, at: datetime, by: Actor
-) -> FrameworkRatification:
-    """Record that a committee stands behind a version. Twice is once.
-
-    Raises RuleBroken ``meeting_missing``, ``future`` or ``ratified``.
-    """
-    require(by, Permission.FRAMEWORK_RATIFY, framework, see=Permission.FRAMEWORK_READ)
-    meeting, words = meeting.strip(), words.strip()
-    if not meeting:
-        raise RuleBroken("meeting_missing", _("Name the committee and its minutes."), field="meeting")
-    if held_on > clock.today(at):
-        raise RuleBroken("future", _("This day has not come yet."), field="held_on")
-    deid.require_clean(meeting, field="meeting")
-    deid.require_clean(words, field="words")
-    row = FrameworkRatification(
-        framework_id=framework.id,
-        held_on=held_on,
-        meeting=meeting,
-        words=words,
-        person_id=by.person_id,
-        account_id=by.account_id,
-        at=at,
-    )
-    earlier = queries.ratifications([framework.id]).get(framework.id) or _added(row)
-    if earlier is not None:
-        if (earlier.person_id, earlier.held_on, earlier.meeting) == (by.person_id, held_on, meeting):
-            return earlier
-        raise RuleBroken("ratified", _("This version is ratified already."))
-    _note(
-        "ratify",
-        f"framework:{framework.public_id}",
-        at=at,
-        by=by,
-        held_on=held_on.isoformat(),
-        meeting=meeting,
-    )
-    return row
-
-
-def _added(row: FrameworkRatification) -> FrameworkRatification | None:
-    try:
-        with db.session.begin_nested():
-            db.session.add(row)
-            db.session.flush()
-    except IntegrityError:
-        return queries.ratifications([row.framework_id]).get(row.framework_id)
-    return None
-
-
-def give(cohort: Cohort, framework: Framework, *, at: datetime, by: Actor) -> CohortFramework:
-    """Let a cohort train by a version, as long as nothing was recorded by another one. The same twice is once.
-
-    Raises RuleBroken ``framework_in_use`` or ``framework_unpublished``.
-    """
-    require(by, Permission.COHORT_MANAGE, cohort, see=Permission.COHORT_READ)
-    if not allows(by, Permission.FRAMEWORK_READ, framework) or framework.state != "published":
-        raise RuleBroken("framework_unpublished", _("Choose a published version."), field="version")
-    db.session.scalars(select(Cohort.id).where(Cohort.id == cohort.id).with_for_update()).one()
-    last = queries.pin_of(cohort.id, framework.code)
-    if last is not None and last.framework_id == framework.id:
-        return last
-    now = next((one for one in queries.cohort_versions(cohort) if one.framework.code == framework.code), None)
-    if now is not None and now.in_use and now.framework.id != framework.id:
-        raise RuleBroken(
-            "framework_in_use",
-            _("Entries were made by the version that this cohort has; it stays until the cohort ends."),
-            field="version",
-        )
-    row = CohortFramework(
-        cohort_id=cohort.id,
-        code=framework.code,
-        number=last.number + 1 if last else 1,
-        framework_id=framework.id,
-        kind="chosen",
-        person_id=by.person_id,
-        account_id=by.account_id,
-        at=at,
-    )
-    db.session.add(row)
-    db.session.flush()
-    audit.record(
-        "logbooks.framework.give",
-        scope=f"programme:{cohort.programme_id}",
-        at=at,
-        account_id=by.account_id,
-        subject=f"cohort:{cohort.public_id}",
-        framework=framework.public_id,
-        code=framework.code,
-        version=framework.version,
-    )
-    return row

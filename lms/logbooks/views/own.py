@@ -132,7 +132,6 @@ def page_of(form: EntryForm, enrolment: Enrolment, entry: Entry | None) -> Respo
         on_top=on_top,
         matching=bool(matching),
         groups=sorted(groups, key=lambda group: group.framework.code != unit),
-        is_sample=any(item.framework.is_sample for item in form.items),
         placed=placement is not None,
         today=today,
         earliest=min(today - rules.REFUSED_AFTER, entry.performed_on if entry else today),

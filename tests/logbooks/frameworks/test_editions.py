@@ -11,14 +11,14 @@ from lms.core import approvals, clock, ids
 from lms.core.audit import AuditEvent
 from lms.core.db import db, transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
+from lms.logbooks import cli, rules, services
 from lms.logbooks import queries as logbooks
-from lms.logbooks import rules, services
 from lms.logbooks.models import Framework, Item
 from lms.logbooks.models.frameworks import CohortFramework, FrameworkDraft
 from lms.logbooks.queries import frameworks as queries
 from lms.logbooks.rules import framework_documents as documents
 from lms.logbooks.rules.content import Content
-from lms.logbooks.services import editions
+from lms.logbooks.services import editions, versions
 from lms.programmes import queries as programmes
 from lms.programmes import services as programme_services
 from lms.programmes.models import Programme
@@ -285,7 +285,7 @@ def test_a_file_makes_a_draft_and_its_problems_are_named(room):
 def test_the_database_refuses_to_change_what_was_published(room):
     made = room.publish(room.begin())
     with transaction():
-        editions.ratify(
+        versions.ratify(
             made, held_on=clock.today(room.at), meeting="No. 1", words="", at=room.at, by=room.chair
         )
     for statement in (
@@ -338,7 +338,7 @@ def test_a_running_cohort_stays_on_its_version_and_a_later_one_gets_the_new(room
     assert queries.pin_of(later.id, "NICU") is None
     log(room)
     with pytest.raises(RuleBroken) as refused, transaction():
-        editions.give(cohort, made, at=room.at, by=room.director)
+        versions.give(cohort, made, at=room.at, by=room.director)
     assert refused.value.code == "framework_in_use"
     by_version = {
         one.framework.version: one for one in queries.versions(room.director) if one.framework.code == "NICU"
@@ -359,7 +359,7 @@ def test_a_cohort_without_entries_can_be_given_another_version(room):
     made = room.publish(room.begin())
     for framework in (made, made, old):
         with transaction():
-            editions.give(cohort, framework, at=room.at, by=room.cast.coordinator)
+            versions.give(cohort, framework, at=room.at, by=room.cast.coordinator)
     rows = db.session.scalars(select(CohortFramework).order_by(CohortFramework.number)).all()
     assert [(row.number, row.kind, row.framework_id) for row in rows] == [
         (1, "kept", old.id),
@@ -368,9 +368,9 @@ def test_a_cohort_without_entries_can_be_given_another_version(room):
     ]
     assert {item.framework_id for item in logbooks.items(cohort.id) if item.code.startswith("N")} == {old.id}
     with pytest.raises(NotAllowed), transaction():
-        editions.give(cohort, made, at=room.at, by=room.cast.educator)
+        versions.give(cohort, made, at=room.at, by=room.cast.educator)
     with pytest.raises(NotFound), transaction():
-        editions.give(cohort, made, at=room.at, by=room.cast.stranger)
+        versions.give(cohort, made, at=room.at, by=room.cast.stranger)
 
 
 def test_progress_is_counted_by_the_cohorts_own_version(room):
@@ -393,11 +393,11 @@ def test_a_committee_ratifies_a_version_once(room):
     framework, today = room.version(), clock.today(room.at)
     for _twice in range(2):
         with transaction():
-            editions.ratify(
+            versions.ratify(
                 framework, held_on=today, meeting="2026/7", words="unanimous", at=room.at, by=room.chair
             )
     with pytest.raises(RuleBroken) as refused, transaction():
-        editions.ratify(framework, held_on=today, meeting="2026/8", words="", at=room.at, by=room.director)
+        versions.ratify(framework, held_on=today, meeting="2026/8", words="", at=room.at, by=room.director)
     assert refused.value.code == "ratified"
     row = queries.ratifications([framework.id])[framework.id]
     assert (row.person.name, row.meeting) == (room.chair.name, "2026/7")
@@ -409,7 +409,7 @@ def test_a_committee_ratifies_a_version_once(room):
 @pytest.mark.parametrize(("held_in", "meeting", "code"), [(1, "x", "future"), (0, " ", "meeting_missing")])
 def test_a_ratification_names_a_meeting_that_was_held(room, held_in, meeting, code):
     with pytest.raises(RuleBroken) as refused, transaction():
-        editions.ratify(
+        versions.ratify(
             room.version(),
             held_on=clock.today(room.at) + timedelta(days=held_in),
             meeting=meeting,
@@ -418,6 +418,19 @@ def test_a_ratification_names_a_meeting_that_was_held(room, held_in, meeting, co
             by=room.chair,
         )
     assert refused.value.code == code
+
+
+# ---------------------------------------------------------------- command line
+
+
+def test_the_command_line_lists_and_exports_versions(room, capsys):
+    framework = room.version("PICU")
+    assert cli.frameworks() == 0
+    assert framework.public_id in capsys.readouterr().out
+    assert cli.frameworks(framework.public_id) == 0
+    written = documents.read_file(capsys.readouterr().out.encode())
+    assert written == queries.document_of(framework, None)
+    assert cli.frameworks("nothing") == 2
 
 
 # ---------------------------------------------------------------- who may
@@ -435,7 +448,7 @@ def test_nobody_but_the_director_writes_and_submits(room):
         with pytest.raises(NotAllowed), transaction():
             editions.submit(room.held(draft), words="", at=room.at, by=by)
         with pytest.raises((NotAllowed, NotFound)), transaction():
-            editions.ratify(framework, held_on=today, meeting="1", words="", at=room.at, by=by)
+            versions.ratify(framework, held_on=today, meeting="1", words="", at=room.at, by=by)
         if who == "auditor":
             assert queries.draft(draft.public_id, by)
         else:
