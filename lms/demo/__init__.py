@@ -35,6 +35,7 @@ from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
 from lms.demo.pages import add_sample_pages
+from lms.demo.ward import add_ward
 from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
 from lms.logbooks.models import Entry, Framework, Item
@@ -147,6 +148,8 @@ def build(app: Flask, *, at: datetime) -> bool:
             _course(cohort, lectures, at=at)
             add_sample_pages(cohort, at=at)
             _logbooks(cohort, people, frameworks, at=at)
+            pairs = [(trainee.key, mentor.key) for trainee, mentor in zip(TRAINEES, MENTORS, strict=True)]
+            add_ward(cohort, people, pairs, lambda who, moment: _known(people[who], at=moment), at=at)
     return True
 
 
@@ -302,15 +305,22 @@ def _course(cohort: Cohort, lectures: Sequence[dict], *, at: datetime) -> None: 
 
 def _acting(person: Person, *, at: datetime) -> Actor:
     """A person who signed in and confirmed by PIN at ``at``."""
-    account = db.session.scalars(
-        select(Account).options(joinedload(Account.person)).where(Account.person_id == person.id)
-    ).first()
-    assert account is not None
-    token = accounts.sign_in(account, at=at, user_agent="demonstration", address="")
+    token = accounts.sign_in(_account(person), at=at, user_agent="demonstration", address="")
     actor = accounts_queries.actor_of_token(token, at=at)
     assert actor is not None
     accounts.confirm_by_pin(PIN, at=at, by=actor)
     return actor
+
+
+def _account(person: Person) -> Account:
+    return db.session.scalars(
+        select(Account).options(joinedload(Account.person)).where(Account.person_id == person.id)
+    ).one()
+
+
+def _known(person: Person, *, at: datetime) -> Actor:
+    """A person as they are at ``at``, without signing in."""
+    return accounts_queries.actor_of(_account(person), at=at)
 
 
 def _logbooks(
@@ -339,12 +349,7 @@ def _logbooks(
         signer: str | None = None,
     ) -> Entry:
         moment = at - timedelta(days=days_ago, hours=3)
-        by = accounts_queries.actor_of(
-            db.session.scalars(
-                select(Account).options(joinedload(Account.person)).where(Account.person_id == people[who].id)
-            ).one(),
-            at=moment,
-        )
+        by = _known(people[who], at=moment)
         entry, _new = logbooks.log(
             enrolments[people[who].id],
             item=items[code],
