@@ -13,6 +13,7 @@ from lms.policy import Actor, Role
 from lms.programmes import queries as programmes
 from lms.programmes.models import Cohort, Enrolment
 from lms.programmes.queries import attendance as attendance_queries
+from lms.programmes.queries import roster as roster_queries
 from lms.programmes.rules.meetings import due_dates
 from lms.programmes.services import attendance, meetings, qualifications, rosters
 
@@ -91,17 +92,22 @@ def _roster(
     rosters.carry_out(cohort, plan.rows, at=moment, by=acting("wu", moment))
 
 
+KINDS = {"day": "duty", "night": "night", "study": "study"}
+"""What a planned day turned out to be, but for one day of illness."""
+
+
 def _attend(enrolment: Enrolment, mentor: str, acting: ActorAt, *, at: datetime) -> None:
-    """The mentor has confirmed three weeks up to the day before yesterday."""
+    """The mentor has confirmed three weeks up to the day before yesterday, nearly as planned."""
     today = clock.today(at)
     placements = programmes.placements(enrolment.id)
-    days = [today - n * DAY for n in range(2, 23) if (today - n * DAY).weekday() < 5]
-    kinds = ("duty", "duty", "night", "duty", "study", "duty", "half", "duty", "duty", "leave")
-    given = {
-        day: ("", kinds[n % len(kinds)])
-        for n, day in enumerate(days)
-        if attendance_queries.placement_of(placements, day)
-    }
+    known = roster_queries.of_enrolment(enrolment)
+    given = {}
+    for day in (today - n * DAY for n in range(2, 23)):
+        if attendance_queries.placement_of(placements, day) is None:
+            continue
+        shift = known[day].shift if day in known else "day" if day.weekday() < 5 else "off"
+        if shift in KINDS:
+            given[day] = ("", "sick" if day == today - 9 * DAY else KINDS[shift])
     attendance.confirm(enrolment, placements, given, at=at - DAY, by=acting(mentor, at - DAY))
 
 
