@@ -18,7 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from lms.accounts import queries as accounts_queries
 from lms.accounts import services as accounts
-from lms.accounts.models import Account, Person
+from lms.accounts.models import Person
 from lms.app import create_app
 from lms.assessments import queries as assessments_queries
 from lms.assessments import rules as assessments_rules
@@ -35,6 +35,7 @@ from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
 from lms.demo.pages import add_sample_pages
+from lms.demo.people import account_of, known
 from lms.demo.ward import add_ward
 from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
@@ -149,7 +150,7 @@ def build(app: Flask, *, at: datetime) -> bool:
             add_sample_pages(cohort, at=at)
             _logbooks(cohort, people, frameworks, at=at)
             pairs = [(trainee.key, mentor.key) for trainee, mentor in zip(TRAINEES, MENTORS, strict=True)]
-            add_ward(cohort, people, pairs, lambda who, moment: _known(people[who], at=moment), at=at)
+            add_ward(cohort, people, pairs, at=at)
     return True
 
 
@@ -305,22 +306,11 @@ def _course(cohort: Cohort, lectures: Sequence[dict], *, at: datetime) -> None: 
 
 def _acting(person: Person, *, at: datetime) -> Actor:
     """A person who signed in and confirmed by PIN at ``at``."""
-    token = accounts.sign_in(_account(person), at=at, user_agent="demonstration", address="")
+    token = accounts.sign_in(account_of(person), at=at, user_agent="demonstration", address="")
     actor = accounts_queries.actor_of_token(token, at=at)
     assert actor is not None
     accounts.confirm_by_pin(PIN, at=at, by=actor)
     return actor
-
-
-def _account(person: Person) -> Account:
-    return db.session.scalars(
-        select(Account).options(joinedload(Account.person)).where(Account.person_id == person.id)
-    ).one()
-
-
-def _known(person: Person, *, at: datetime) -> Actor:
-    """A person as they are at ``at``, without signing in."""
-    return accounts_queries.actor_of(_account(person), at=at)
 
 
 def _logbooks(
@@ -349,7 +339,7 @@ def _logbooks(
         signer: str | None = None,
     ) -> Entry:
         moment = at - timedelta(days=days_ago, hours=3)
-        by = _known(people[who], at=moment)
+        by = known(people[who], at=moment)
         entry, _new = logbooks.log(
             enrolments[people[who].id],
             item=items[code],

@@ -7,6 +7,7 @@ from lms.accounts import services as accounts
 from lms.accounts.models import Person
 from lms.core import clock, ids
 from lms.core.imports import Line, Sheet
+from lms.demo.people import known
 from lms.logbooks.queries import committee as committee_queries
 from lms.logbooks.services import committee
 from lms.policy import Actor, Role
@@ -29,11 +30,14 @@ def add_ward(
     cohort: Cohort,
     people: Mapping[str, Person],
     pairs: Sequence[tuple[str, str]],
-    acting: ActorAt,
     *,
     at: datetime,
 ) -> None:
     """Fill the pages of the ward; ``pairs`` are trainee and mentor by key."""
+
+    def acting(who: str, moment: datetime) -> Actor:
+        return known(people[who], at=moment)
+
     enrolments = {row.person_id: row for row in programmes.roll(cohort)}
     for row in enrolments.values():
         row.cohort = cohort
