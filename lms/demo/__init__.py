@@ -17,7 +17,7 @@ from sqlalchemy.orm import joinedload
 
 from lms.accounts import queries as accounts_queries
 from lms.accounts import services as accounts
-from lms.accounts.models import Account, Person
+from lms.accounts.models import Person
 from lms.app import create_app
 from lms.assessments import queries as assessments_queries
 from lms.assessments import rules as assessments_rules
@@ -36,9 +36,10 @@ from lms.courses.models import Lecture, Video
 from lms.demo.feedback import add_feedback
 from lms.demo.frameworks import add_framework_draft
 from lms.demo.pages import add_sample_pages
-from lms.demo.people import HOSPITALS, MENTORS, SHOWN, STAFF, TRAINEES
+from lms.demo.people import HOSPITALS, MENTORS, SHOWN, STAFF, TRAINEES, account_of, known
 from lms.demo.professions import add_professions
 from lms.demo.standards import add_sample_panel
+from lms.demo.ward import add_ward
 from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
 from lms.logbooks.models import Entry, Framework, Item
@@ -97,11 +98,13 @@ def build(app: Flask, *, at: datetime) -> bool:
             judges = [people[one.key] for one in MENTORS[:3]]
             add_sample_panel(
                 cohort,
-                [(person, _acting(person, at=at)) for person in judges],
+                [(person, known(person, at=at)) for person in judges],
                 at=at - timedelta(days=1),
-                by=_acting(people["gao"], at=at),
+                by=known(people["gao"], at=at),
             )
             add_framework_draft(frameworks[0], people["lin"], at=at - timedelta(days=2))
+            pairs = [(trainee.key, mentor.key) for trainee, mentor in zip(TRAINEES, MENTORS, strict=True)]
+            add_ward(cohort, people, pairs, at=at)
     return True
 
 
@@ -257,11 +260,7 @@ def _course(cohort: Cohort, lectures: Sequence[dict], *, at: datetime) -> None: 
 
 def _acting(person: Person, *, at: datetime) -> Actor:
     """A person who signed in and confirmed by PIN at ``at``."""
-    account = db.session.scalars(
-        select(Account).options(joinedload(Account.person)).where(Account.person_id == person.id)
-    ).first()
-    assert account is not None
-    token = accounts.sign_in(account, at=at, user_agent="demonstration", address="")
+    token = accounts.sign_in(account_of(person), at=at, user_agent="demonstration", address="")
     actor = accounts_queries.actor_of_token(token, at=at)
     assert actor is not None
     accounts.confirm_by_pin(PIN, at=at, by=actor)
@@ -294,12 +293,7 @@ def _logbooks(
         signer: str | None = None,
     ) -> Entry:
         moment = at - timedelta(days=days_ago, hours=3)
-        by = accounts_queries.actor_of(
-            db.session.scalars(
-                select(Account).options(joinedload(Account.person)).where(Account.person_id == people[who].id)
-            ).one(),
-            at=moment,
-        )
+        by = known(people[who], at=moment)
         entry, _new = logbooks.log(
             enrolments[people[who].id],
             item=items[code],

@@ -1,8 +1,15 @@
-"""Who is who in the demonstration, and the hospitals they come from."""
+"""Who is who in the demonstration, the hospitals they come from, and the same people as they act."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from lms.policy import SITE, Role
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from lms.accounts import queries
+from lms.accounts.models import Account, Person
+from lms.core.db import db
+from lms.policy import SITE, Actor, Role
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,15 @@ HOSPITALS = (
     ("COUNTY-2", "白云县妇幼保健院", "Baiyun County Maternal and Child Health Hospital"),
     ("COUNTY-3", "红原县藏医院", "Hongyuan County Tibetan Hospital"),
 )
+
+
+def account_of(person: Person) -> Account:
+    """The one account of a person, the person loaded."""
+    return db.session.scalars(
+        select(Account).options(joinedload(Account.person)).where(Account.person_id == person.id)
+    ).one()
+
+
+def known(person: Person, *, at: datetime) -> Actor:
+    """A person as they are at ``at``, without signing in."""
+    return queries.actor_of(account_of(person), at=at)

@@ -1,5 +1,6 @@
 """Programmes and cohorts that change: dates around placements, seats, status, timetable."""
 
+import re
 from datetime import date, time, timedelta
 
 import pytest
@@ -250,3 +251,44 @@ def test_the_pages_stay_within_twelve_queries(office, ids, app, queries):
         with queries() as seen:
             assert office.get(address).status_code == 200
         assert seen.count <= 12
+
+
+# ---------------------------------------------------------------- two at one form
+
+
+def seen_of(page):
+    """The stamp that a form carries."""
+    return re.search(r'name="seen"[^>]*value="([0-9a-f]{16})"', page)[1]
+
+
+def test_a_cohort_that_somebody_else_changed_is_shown_instead_of_overwritten(ids, office, cast, browser):
+    seen = seen_of(office.get(url(ids)).text)
+    other = browser(cast.director, lang="en")
+    assert other.post(url(ids), data=edit(ids, name_en="Hers", seats_GP="20", seen=seen)).status_code == 303
+    refused = office.post(url(ids), data=edit(ids, name_en="Mine", seen=seen))
+    assert refused.status_code == 422
+    for words in (
+        "Somebody else changed this meanwhile",
+        "What stands now",
+        "Hers",
+        "Mine",
+        "General practitioner 20",
+    ):
+        assert words in refused.text
+    assert fresh(Cohort, ids["cohort"][0]).name_en == "Hers"
+    again = edit(ids, name_en="Mine", seen=seen_of(refused.text))
+    for _time in range(2):
+        assert office.post(url(ids), data=again).status_code == 303
+    assert fresh(Cohort, ids["cohort"][0]).name_en == "Mine"
+
+
+def test_a_programme_that_somebody_else_changed_is_shown_instead_of_overwritten(ids, office, cast, browser):
+    address = f"/programmes/{ids['programme'][1]}/edit"
+    seen = seen_of(office.get(address).text)
+    data = {"title_zh": "培训", "title_en": "Training", "director_name": "林海", "seen": seen}
+    browser(cast.director).post(address, data={**data, "mentor_cap": "3"})
+    refused = office.post(address, data={**data, "title_en": "Mine"})
+    assert refused.status_code == 422
+    assert "What stands now" in refused.text
+    assert fresh(Programme, ids["programme"][0]).title_en == "Training"
+    assert office.post(address, data=data).status_code == 303  # the same as what stands

@@ -358,3 +358,17 @@ def test_a_roll_respects_cap_and_qualification(cast, browser, app, at):
     enter(cast, at, cast.examiner)
     assert cells(send(client, url, ROLL, rows[:1])) == []
     assert cells(send(client, url, ROLL, [[*rows[0][:7], "lin@example.org", ""]])) == ["H2"]
+
+
+def test_the_colleague_is_told_once_that_signing_is_delegated(cast, app, at):
+    from lms.core.notices import Notice
+
+    today = clock.today(at)
+    for _time in range(2):
+        with transaction():
+            mentors.delegate(
+                mentors_of(cast), person(cast.other_mentor), from_on=today, to_on=today + 3 * DAY, reason="leave",
+                at=at, by=cast.mentor,
+            )  # fmt: skip
+    told = db.session.scalars(select(Notice).where(Notice.kind == "programmes.signing_delegated")).all()
+    assert [one.account_id for one in told] == [cast.other_mentor.account_id]

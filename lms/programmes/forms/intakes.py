@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from wtforms import BooleanField, DateField, IntegerField, SelectChoice, SelectField, StringField, TimeField
+from wtforms import (
+    BooleanField,
+    DateField,
+    HiddenField,
+    IntegerField,
+    SelectChoice,
+    SelectField,
+    StringField,
+    TimeField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from lms.core.i18n import lazy
@@ -52,6 +61,7 @@ class ProgrammeEditForm(Form):
     asks_qualification = BooleanField(
         lazy("Only who is entered as qualified becomes a primary mentor"),
     )
+    seen = HiddenField()
 
 
 class CohortEditForm(Form):
@@ -71,6 +81,7 @@ class CohortEditForm(Form):
     seats_central = _seats(lazy("Central"))
     seats_west = _seats(lazy("West"))
     seats_northeast = _seats(lazy("Northeast"))
+    seen = HiddenField()
 
     @classmethod
     def of(cls, cohort: Cohort) -> "CohortEditForm":

@@ -1,5 +1,7 @@
 """Pure decisions about what a cohort may become: its dates, its seats, its state, its timetable."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date, time
 from typing import Any
@@ -16,6 +18,24 @@ Seats = Mapping[str, Any]
 """``{"total": 40, "track": {"GP": 20}, "region": {"west": 30}}``; what is not named has no limit."""
 Taken = tuple[str, str]
 """Track and region (of the home hospital, empty where not known) of somebody who holds a seat."""
+
+
+def stamp(facts: Mapping[str, Any]) -> str:
+    """A short word for what stands, the same for the same facts: a form carries it and so knows whether they moved."""
+    said = json.dumps({name: str(value) for name, value in facts.items()}, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def require_unmoved(facts: Mapping[str, Any], wanted: Mapping[str, Any], seen: str) -> None:
+    """Nobody overwrites what they have not seen. ``seen``: the stamp of what the form showed; empty where none did.
+
+    Raises RuleBroken ``changed_meanwhile``, unless what is wanted stands already.
+    """
+    if seen and seen != stamp(facts) and any(facts[name] != value for name, value in wanted.items()):
+        raise RuleBroken(
+            "changed_meanwhile",
+            _("Somebody else changed this meanwhile. Compare with what stands now, then save again."),
+        )
 
 
 def seats_of(

@@ -16,6 +16,15 @@ from lms.programmes.models import Cohort, CohortEvent, Enrolment, Hospital, Plac
 from lms.programmes.rules import intakes as rules
 from lms.programmes.rules.mentoring import MOST_CAP
 
+PROGRAMME_FACTS = ("title_zh", "title_en", "director_name", "mentor_cap", "asks_qualification")
+COHORT_FACTS = ("name_zh", "name_en", "start_on", "end_on", "hours", "seats", "state")
+
+
+def facts_of(thing: Programme | Cohort) -> dict[str, Any]:
+    """What stands of a programme or a cohort, as far as its form changes it."""
+    names = PROGRAMME_FACTS if isinstance(thing, Programme) else COHORT_FACTS
+    return {name: getattr(thing, name) for name in names}
+
 
 def _set(thing: Any, values: Mapping[str, Any]) -> dict[str, str]:
     """Write what differs; gives back what stood there before, for the trail."""
@@ -34,6 +43,7 @@ def change_programme(
     director_name: str,
     mentor_cap: int | None = None,
     asks_qualification: bool | None = None,
+    seen: str = "",
     at: datetime,
     by: Actor,
 ) -> Programme:
@@ -55,7 +65,10 @@ def change_programme(
         raise RuleBroken(
             "mentor_cap", _("The cap is a number from 1 to %(most)s.", most=MOST_CAP), field="mentor_cap"
         )
-    before = _set(programme, {name: value for name, value in values.items() if value is not None})
+    wanted = {name: value for name, value in values.items() if value is not None}
+    db.session.refresh(programme, PROGRAMME_FACTS, with_for_update=True)
+    rules.require_unmoved(facts_of(programme), wanted, seen)
+    before = _set(programme, wanted)
     if before:
         audit.record(
             "programmes.programme.change",
@@ -78,12 +91,23 @@ def change_cohort(
     hours: int | None,
     seats: dict[str, Any],
     state: str,
+    seen: str = "",
     at: datetime,
     by: Actor,
 ) -> Cohort:
     """Change a cohort's names, dates, hours, seats or state; placements and trainees stay within them. Twice is once."""
     policy.require(by, Permission.COHORT_MANAGE, cohort)
-    lock(cohort)
+    db.session.refresh(cohort, COHORT_FACTS, with_for_update=True)
+    wanted = {
+        "name_zh": name_zh,
+        "name_en": name_en,
+        "start_on": start_on,
+        "end_on": end_on,
+        "hours": hours,
+        "seats": seats,
+        "state": state,
+    }
+    rules.require_unmoved(facts_of(cohort), wanted, seen)
     if state not in rules.STATES:
         raise RuleBroken("cohort_state", _("Choose a state."), field="state")
     first, last = db.session.execute(
@@ -94,18 +118,7 @@ def change_cohort(
     rules.require_around(start_on, end_on, first, last)
     if seats != cohort.seats:
         rules.require_seats_enough(seats, taken(cohort))
-    before = _set(
-        cohort,
-        {
-            "name_zh": name_zh,
-            "name_en": name_en,
-            "start_on": start_on,
-            "end_on": end_on,
-            "hours": hours,
-            "seats": seats,
-            "state": state,
-        },
-    )
+    before = _set(cohort, wanted)
     if before:
         _record("change", cohort, at=at, by=by, before=before)
     return cohort

@@ -7,15 +7,24 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from lms import policy
+from lms.accounts import queries as accounts
 from lms.accounts.models import Person
-from lms.core import audit, clock, deid
+from lms.core import audit, clock, deid, notices
 from lms.core.db import db
 from lms.core.errors import NotFound, RuleBroken
-from lms.core.i18n import _
+from lms.core.i18n import _, lazy
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort, Enrolment, Pairing, Placement
 from lms.programmes.rules import board as rules
 from lms.programmes.services import join
+
+DELEGATED = notices.Kind(
+    "programmes.signing_delegated",
+    lazy("%(mentor)s lets you sign for their trainees"),
+    lazy("From %(first)s to %(last)s, in your own name. What is submitted to you stands under “To sign”."),
+    label=lazy("Signing is delegated to you"),
+    for_staff=True,
+)
 
 DAY = timedelta(days=1)
 _around = joinedload(Pairing.placement).joinedload(Placement.enrolment)
@@ -202,6 +211,7 @@ def delegate(
     if deputy.id == by.person_id:
         raise RuleBroken("delegation_self", _("Choose a colleague, not yourself."), field="deputy")
     made: list[Pairing] = []
+    fresh = False
     for pairing in pairings:
         policy.require(by, Permission.SIGNING_DELEGATE, Given(pairing))
         first, last = max(from_on, pairing.from_on), min(to_on, pairing.to_on)
@@ -219,6 +229,8 @@ def delegate(
             None,
         )
         _require_room(held, pairing, deputy, first, last)
+        if same is None:
+            fresh = True
         made.append(
             same
             or join(
@@ -236,7 +248,21 @@ def delegate(
         )
     if not made:
         raise RuleBroken("delegation_none", _("You have no trainee on these days."), field="from_on")
+    if fresh:
+        _tell(deputy, made, at=at, by=by)
     return made
+
+
+def _tell(deputy: Person, made: list[Pairing], *, at: datetime, by: Actor) -> None:
+    """Let the colleague know, once, for which days they sign."""
+    values = {
+        "mentor": by.name,
+        "first": min(row.from_on for row in made).isoformat(),
+        "last": max(row.to_on for row in made).isoformat(),
+    }
+    for account in accounts.accounts_of_person(deputy.id):
+        once = f"delegation:{made[-1].public_id}"
+        notices.notify(account.id, DELEGATED, values=values, url="/to-sign", at=at, once=once)
 
 
 def _require_room(held: list[Pairing], pairing: Pairing, deputy: Person, first: date, last: date) -> None:

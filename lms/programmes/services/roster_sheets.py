@@ -38,7 +38,7 @@ LOGINS = (
     "E-mail",
 )
 DAYS = ("日期", "Date", "Day", "值班日期", "排班日期")
-SHIFTS = ("班次", "Shift", "班别", "班种", "班", "排班")
+SHIFTS = ("班别", "Shift", "班次", "班种", "班", "排班")
 
 _NAME_WORDS = {lists.plain(word) for word in NAMES} | {"姓名日期", "日期姓名", "姓名/日期", "日期/姓名"}
 _LOGIN_WORDS = {lists.plain(word) for word in LOGINS}
@@ -108,7 +108,7 @@ def _read_long(sheet: Sheet, excluded: Collection[int]) -> Reading:
             raise
         raise RuleBroken(
             "no_header",
-            _("No row names people and days. Write 姓名 and the days in one row, or 日期, 姓名 and 班次."),
+            _("No row names people and days. Write 姓名 and the days in one row, or 日期, 姓名 and 班别."),
         ) from refusal
     letters = imports.letters(sheet, found)
     said = []

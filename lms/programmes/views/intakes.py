@@ -8,9 +8,10 @@ from lms.core.db import transaction
 from lms.core.i18n import _
 from lms.policy import Permission, allows
 from lms.programmes import queries
-from lms.programmes.forms.intakes import CohortEditForm, EventForm, ProgrammeEditForm
+from lms.programmes.forms.intakes import STATES, CohortEditForm, EventForm, ProgrammeEditForm
 from lms.programmes.models import Cohort, CohortEvent, Programme
 from lms.programmes.queries import intakes
+from lms.programmes.rules.intakes import stamp
 from lms.programmes.services import intakes as services
 from lms.web.guard import actor, staff
 
@@ -19,6 +20,13 @@ bp = Blueprint("intakes", __name__)
 
 def _managed(public_id: str) -> Cohort:
     return queries.cohort(public_id, actor(), permission=Permission.COHORT_MANAGE)
+
+
+def _overtaken(found: Programme | Cohort, form: ProgrammeEditForm | CohortEditForm) -> bool:
+    """Whether somebody else saved since the form was opened; saved again, it is a change of what stands now."""
+    now = stamp(services.facts_of(found))
+    before, form.seen.data = form.seen.data, now
+    return bool(before) and before != now
 
 
 @bp.get("/programmes/<public_id>/edit")
@@ -30,8 +38,10 @@ def programme(public_id: str) -> ResponseReturnValue:
 
 
 def _programme_page(found: Programme, form: ProgrammeEditForm) -> ResponseReturnValue:
+    overtaken = _overtaken(found, form)
     page = render_template(
         "programmes/programme_edit.html",
+        overtaken=overtaken,
         tab="cohorts",
         form=form,
         programme=found,
@@ -55,11 +65,12 @@ def change_programme(public_id: str) -> ResponseReturnValue:
             director_name=form.director_name.data,
             mentor_cap=form.mentor_cap.data if directs else None,
             asks_qualification=form.asks_qualification.data if directs else None,
+            seen=form.seen.data or "",
             at=clock.now(),
             by=actor(),
         )
     ):
-        return _programme_page(found, form)
+        return _programme_page(intakes.programme(public_id, actor()), form)
     flash(_("Saved."), "ok")
     return redirect("/cohorts", 303)
 
@@ -73,7 +84,16 @@ def cohort(public_id: str) -> ResponseReturnValue:
 
 
 def _cohort_page(found: Cohort, form: CohortEditForm) -> ResponseReturnValue:
-    return render_template("programmes/cohort_edit.html", tab="cohorts", form=form, cohort=found), form.status
+    overtaken = _overtaken(found, form)
+    page = render_template(
+        "programmes/cohort_edit.html",
+        tab="cohorts",
+        form=form,
+        cohort=found,
+        overtaken=overtaken,
+        states={choice.value: choice.label for choice in STATES},
+    )
+    return page, form.status
 
 
 @bp.post("/cohorts/<public_id>/edit")
@@ -95,6 +115,7 @@ def change_cohort(public_id: str) -> ResponseReturnValue:
             hours=form.hours.data,
             seats=form.seats(),
             state=form.state.data,
+            seen=form.seen.data or "",
             at=clock.now(),
             by=actor(),
         )
