@@ -60,8 +60,9 @@ def test_the_saved_page_carries_all_it_needs_and_may_load_nothing(app, issued, b
     assert "李" not in text
 
 
-def test_the_command_line_writes_the_same_page(app, issued, settings, tmp_path, monkeypatch, capsys):
+def test_the_command_line_writes_the_same_page(bare_app, issued, settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("lms.cli.acts._settings", lambda _data: settings)
+    monkeypatch.setattr("lms.app.create_app", lambda _settings: bare_app)
     to = tmp_path / "check.html"
     assert cli.main(["certificates", "verifier", "--to", str(to), "--lang", "en"]) == 0
     assert "<h1>Check a certificate</h1>" in to.read_text(encoding="utf-8")
