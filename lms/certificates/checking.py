@@ -4,12 +4,15 @@ It reads the file and asks the register by the digests of what was signed; a num
 only leads to the register's page.
 """
 
+import json
 import re
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lms.certificates import rules
-from lms.core import signing
+from lms.core import credentials, signing
 from lms.core.digests import sha256_hex
 
 GENUINE = "genuine"
@@ -103,3 +106,46 @@ def serial_in(text: str, *, wording: re.Pattern[str] = _NUMBER) -> str | None:
         whole = wording.fullmatch(text)
         return rules.read_serial(whole[1]) if whole else None
     return next((serial for found in _NUMBER.findall(text) if (serial := rules.read_serial(found))), None)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What status lists that somebody kept say of a certificate that holds. No sentences."""
+
+    code: str
+    """``free``: on none of them; ``closed``: revoked or replaced; ``suspended``; ``unknown``: the file names no list, or one
+    that is not among these."""
+    valid_until: str = ""
+    """The first day on which one of the lists that were asked lapses."""
+
+
+def listed(data: bytes, lists: Sequence[Mapping[str, Any]]) -> Listed:
+    """Look the certificate in ``data`` up in published status lists; ask ``inspect`` first whether the file holds.
+
+    Raises ``ValueError`` for what is no status list.
+    """
+    entries = next(filter(None, map(_entries, signing.texts(data))), [])
+    try:
+        known = {str(one["id"]): one for one in lists}
+        asked = [(entry, known.get(str(entry["statusListCredential"]))) for entry in entries]
+        untils = [str(found["validUntil"]) for _entry, found in asked if found]
+        for entry, found in asked:
+            if found and credentials.is_listed(found, int(entry["statusListIndex"])):
+                return Listed(
+                    "suspended" if entry["statusPurpose"] == "suspension" else "closed", min(untils)
+                )
+    except (KeyError, TypeError, IndexError, OSError, EOFError, zlib.error) as problem:
+        raise ValueError("no status list") from problem
+    whole = bool(asked) and all(found for _entry, found in asked)
+    return Listed("free" if whole else "unknown", min(untils, default=""))
+
+
+def _entries(text: str) -> list[dict[str, Any]]:
+    """The places in status lists that the credential inside a file names."""
+    if not text.startswith("{") or "credentialStatus" not in text:
+        return []
+    try:
+        found = json.loads(text).get("credentialStatus")
+    except ValueError:
+        return []
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]

@@ -29,10 +29,18 @@ WORDS = {
 }
 
 
-def verify(file: Path, *, root: Path, crls: Sequence[Path] = (), time_roots: Sequence[Path] = ()) -> int:
-    """Check a PDF offline; 0 valid, 1 not, 2 if a file is not there."""
+def verify(
+    file: Path,
+    *,
+    root: Path,
+    crls: Sequence[Path] = (),
+    time_roots: Sequence[Path] = (),
+    statuses: Sequence[Path] = (),
+) -> int:
+    """Check a PDF offline, and whether a status list that was kept withdraws it; 0 valid, 1 not, 2 if a file is not there."""
     try:
         data, trusted = file.read_bytes(), root.read_bytes()
+        said = [path.read_bytes() for path in statuses]
         lists = [path.read_bytes() for path in crls]
         clocks = [path.read_bytes() for path in time_roots]
     except OSError as problem:
@@ -49,7 +57,26 @@ def verify(file: Path, *, root: Path, crls: Sequence[Path] = (), time_roots: Seq
         print(
             f"The signer was withdrawn on {check.revoked_at:%Y-%m-%d}; time stamps prove that it signed before."
         )
-    return 0 if finding.is_good else 1
+    if not finding.is_good or not statuses:
+        return 0 if finding.is_good else 1
+    try:
+        found = checking.listed(data, [json.loads(one) for one in said])
+    except ValueError:
+        print("lms: one of the status files is no published status list")
+        return 2
+    until = f" (the lists speak until {found.valid_until[:10]})" if found.valid_until else ""
+    print(f"{STATUS_WORDS[found.code]}{until}")
+    if found.valid_until and found.valid_until < clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"):
+        print("The lists have lapsed: fetch newer ones before you rely on this.")
+    return 0 if found.code == "free" else 1
+
+
+STATUS_WORDS = {
+    "free": "none of the given lists withdraws it",
+    "closed": "not valid: a list names it as revoked or replaced",
+    "suspended": "not valid at present: a list names it as suspended",
+    "unknown": "not known: the lists that speak for this certificate are not all among the given ones",
+}
 
 
 def export(to: Path, *, settings: Settings, everything: bool = False) -> int:

@@ -19,8 +19,8 @@ FITS = (0, 1, 2)
 """Steps of the style sheet, from roomy to tight; the first that keeps the sheet to one page is taken."""
 
 
-def render_face(face: CertificateFace, *, credential: bytes | None = None) -> bytes:
-    """Draw the certificate, unsigned, on one A4 sheet, its credential attached.
+def render_face(face: CertificateFace, *, credential: bytes | None = None, preview: bool = False) -> bytes:
+    """Draw the certificate, unsigned, on one A4 sheet, its credential attached. ``preview``: it says that it is none.
 
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
@@ -31,7 +31,7 @@ def render_face(face: CertificateFace, *, credential: bytes | None = None) -> by
     for fit in FITS:
         try:
             return pdf.render(
-                template.render(face=face, qr=code, fit=fit),
+                template.render(face=face, qr=code, fit=fit, preview=preview),
                 css=[_folder() / "completion.css"],
                 assets=_folder() / "art",
                 title={

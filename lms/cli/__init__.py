@@ -167,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path)
     check.add_argument("--root", type=Path, required=True, help="the root certificate that you trust")
     check.add_argument("--crl", type=Path, action="append", default=[], help="list of withdrawn certificates")
+    check.add_argument(
+        "--status", type=Path, action="append", default=[], help="status list that you kept (/status/…)"
+    )
     check.add_argument("--time-root", type=Path, action="append", default=[], help="of a foreign clock")
 
     certificates = commands.add_parser("certificates", help="certificates").add_subparsers(

@@ -330,7 +330,9 @@ def verify(args: argparse.Namespace) -> int:
     """Check a certificate from its file alone."""
     from lms.certificates import cli
 
-    return cli.verify(args.file, root=args.root, crls=args.crl, time_roots=args.time_root)
+    return cli.verify(
+        args.file, root=args.root, crls=args.crl, time_roots=args.time_root, statuses=args.status
+    )
 
 
 def certificates_export(args: argparse.Namespace) -> int:

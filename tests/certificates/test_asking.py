@@ -4,12 +4,18 @@ import base64
 import hashlib
 import json
 import re
+from datetime import timedelta
 
 import pytest
 
 from lms import cli
+from lms.certificates import cli as certificates_cli
+from lms.certificates import services
 from lms.certificates.views import verification
+from lms.core import clock
+from lms.core.db import transaction
 from lms.core.digests import sha256_hex
+from lms.core.jobs import Worker
 from lms.core.storage import storage
 
 UNKNOWN = {"serial": None, "state": "unknown"}
@@ -54,8 +60,9 @@ def test_the_saved_page_carries_all_it_needs_and_may_load_nothing(app, issued, b
     assert "李" not in text
 
 
-def test_the_command_line_writes_the_same_page(app, issued, settings, tmp_path, monkeypatch, capsys):
+def test_the_command_line_writes_the_same_page(bare_app, issued, settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("lms.cli.acts._settings", lambda _data: settings)
+    monkeypatch.setattr("lms.app.create_app", lambda _settings: bare_app)
     to = tmp_path / "check.html"
     assert cli.main(["certificates", "verifier", "--to", str(to), "--lang", "en"]) == 0
     assert "<h1>Check a certificate</h1>" in to.read_text(encoding="utf-8")
@@ -64,3 +71,52 @@ def test_the_command_line_writes_the_same_page(app, issued, settings, tmp_path, 
 
 def test_without_an_authority_there_is_no_such_page(app, browser):
     assert browser().get("/verify/offline.html").status_code == 404
+
+
+@pytest.fixture
+def kept(bare_app, issued, browser, tmp_path):
+    """Fetch the published status lists, as somebody keeps them; the certificate's file lies beside them."""
+
+    def act():
+        Worker(bare_app).drain()
+        paths = []
+        for purpose in ("revocation", "suspension"):
+            paths.append(tmp_path / f"{purpose}.json")
+            paths[-1].write_bytes(browser().get(f"/status/{purpose}/1").data)
+        (tmp_path / "one.pdf").write_bytes(storage().path(issued.pdf_key).read_bytes())
+        return tmp_path / "one.pdf", paths
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("verb", "code", "words"),
+    [
+        (None, 0, "none of the given lists withdraws it"),
+        ("suspend", 1, "names it as suspended"),
+        ("revoke", 1, "names it as revoked or replaced"),
+    ],
+)
+def test_the_command_line_asks_lists_that_were_kept(
+    issued, kept, ruled, settings, at, capsys, verb, code, words
+):
+    if verb:
+        with transaction():
+            getattr(services, verb)(issued, reason="an error", at=at, by=ruled.director)
+    pdf, lists = kept()
+    root = settings.keys_dir / "root.crt"
+    assert certificates_cli.verify(pdf, root=root, statuses=lists) == code
+    assert words in capsys.readouterr().out
+
+
+def test_lists_that_lapsed_or_are_missing_or_are_none_are_said_to_be(issued, kept, settings, capsys):
+    pdf, lists = kept()
+    root = settings.keys_dir / "root.crt"
+    assert certificates_cli.verify(pdf, root=root, statuses=lists[:1]) == 1
+    assert "not all among the given ones" in capsys.readouterr().out
+    with clock.travelled(timedelta(days=30)):
+        assert certificates_cli.verify(pdf, root=root, statuses=lists) == 0
+    assert "have lapsed" in capsys.readouterr().out
+    for nonsense in (b"{}", b"[]", b"nothing", b'{"id": 1, "validUntil": 2}'):
+        lists[1].write_bytes(nonsense)
+        assert certificates_cli.verify(pdf, root=root, statuses=lists) in {1, 2}, nonsense

@@ -1,5 +1,6 @@
 """Questions about standings, the register, its public log and issuing batches."""
 
+from lms.certificates.queries.before import BadName, Remark, before_issue, names_to_correct, remarks
 from lms.certificates.queries.cohorts import (
     FILTERS,
     Facts,
@@ -41,7 +42,6 @@ from lms.certificates.queries.cohorts import (
     tasks,
     waived,
     waivers,
-    warnings,
     way,
 )
 from lms.certificates.queries.documents import (
@@ -76,14 +76,17 @@ from lms.certificates.queries.log import (
 __all__ = [
     "FILTERS",
     "LISTED_STATES",
+    "BadName",
     "Facts",
     "LogVerdict",
     "Matrix",
     "MatrixRow",
     "PublicCertificate",
+    "Remark",
     "Way",
     "batch",
     "batch_of_uuid",
+    "before_issue",
     "certificate",
     "certificate_of_file",
     "certificates_of_cohort",
@@ -117,6 +120,7 @@ __all__ = [
     "log_heads",
     "lost_with",
     "matrix",
+    "names_to_correct",
     "own_way",
     "progress_of",
     "public_certificate",
@@ -127,6 +131,7 @@ __all__ = [
     "refusal_words",
     "register_counts",
     "registered",
+    "remarks",
     "requirements",
     "root_fingerprint",
     "rule_of",
@@ -141,6 +146,5 @@ __all__ = [
     "verify_key",
     "waived",
     "waivers",
-    "warnings",
     "way",
 ]

@@ -391,12 +391,6 @@ def refusal(enrolment: Enrolment, trace: Trace) -> tuple[str, str] | None:
     return None
 
 
-def warnings(enrolments: Sequence[Enrolment]) -> dict[int, str]:
-    """Enrolment → why it could not be issued, said before anything is issued."""
-    names = {enrolment.id: refusal(enrolment, Trace(met=True, clauses=())) for enrolment in enrolments}
-    return {number: refusal_words(*found) for number, found in names.items() if found}
-
-
 def enrolment_to_issue(enrolment_id: int) -> Enrolment:
     """An enrolment with all that a certificate says about it."""
     return db.session.scalars(

@@ -11,6 +11,7 @@ from lms.certificates.services.issuing import (
     retry_all,
 )
 from lms.certificates.services.log import append, sign_daily_head, sign_head
+from lms.certificates.services.preview import preview
 from lms.certificates.services.register import lift, revoke, suspend
 from lms.certificates.services.rulebook import (
     CHANGE,
@@ -40,6 +41,7 @@ __all__ = [
     "issue",
     "lift",
     "pin_rule",
+    "preview",
     "propose_waiver",
     "publish_list",
     "publish_rule",

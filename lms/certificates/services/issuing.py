@@ -99,7 +99,7 @@ def _reserve(
             return earlier
     serial = rules.serial(programme.code, today.year, _next_number(programme.id, today.year))
     key = ids.public_id()
-    face = _face(enrolment, cohort, serial=serial, verify_key=key, issued_on=today)
+    face = face_of(enrolment, cohort, serial=serial, verify_key=key, issued_on=today)
     row = Certificate(
         serial=serial,
         programme_id=programme.id,
@@ -181,9 +181,10 @@ def _next_number(programme_id: int, year: int) -> int:
     return int(number)
 
 
-def _face(
+def face_of(
     enrolment: Enrolment, cohort: Cohort, *, serial: str, verify_key: str, issued_on: date
 ) -> CertificateFace:
+    """What a certificate of that day says, copied from where it is kept."""
     person, programme, home = enrolment.person, cohort.programme, enrolment.home_hospital
     return CertificateFace(
         serial=serial,

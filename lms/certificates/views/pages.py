@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from lms.certificates import queries, services
 from lms.certificates.forms import ChooseForm, DecideForm, ReasonForm, RuleForm, WaiverForm
 from lms.certificates.views.blueprint import bp
-from lms.core import approvals, clock, credentials, qr, signing, site
+from lms.core import approvals, clock, credentials, limits, qr, signing, site
 from lms.core.db import transaction
 from lms.core.digests import read_public_pem
 from lms.core.errors import NotFound
@@ -95,6 +95,7 @@ def matrix(cohort_id: str) -> ResponseReturnValue:
         search=search,
         pinned=pinned,
         may_rule=allows(actor(), Permission.COHORT_MANAGE, cohort),
+        may_issue=allows(actor(), Permission.CERTIFICATE_ISSUE, cohort),
         waiting=len(queries.decisions(cohort)),
         rule_words=queries.expression_words(pinned.rule.expression) if pinned else "",
         form=ChooseForm(),
@@ -231,7 +232,7 @@ def check(cohort_id: str) -> ResponseReturnValue:
         tab="certificates",
         cohort=cohort,
         chosen=chosen,
-        warnings=queries.warnings(chosen),
+        remarks=queries.remarks(chosen),
     )
 
 
@@ -248,8 +249,43 @@ def issue(cohort_id: str) -> ResponseReturnValue:
     ):
         return redirect(url_for("certificates.batch", batch_id=form.result.public_id), 303)
     return render_template(
-        "certificates/check.html", tab="certificates", cohort=cohort, chosen=chosen, form=form
+        "certificates/check.html",
+        tab="certificates",
+        cohort=cohort,
+        chosen=chosen,
+        form=form,
+        remarks=queries.remarks(chosen),
     ), form.status
+
+
+PREVIEW_LIMIT = (30, 60)
+"""Previews and seconds for one person: each is drawn anew, half a second of work."""
+
+
+@bp.get("/certificates/cohorts/<cohort_id>/preview/<enrolment_id>.pdf")
+@staff(*RUNNERS)
+def preview(cohort_id: str, enrolment_id: str) -> ResponseReturnValue:
+    """One trainee's certificate as it would be printed now, marked as none."""
+    by, at = actor(), clock.now()
+    cohort = programmes.cohort(cohort_id, by, permission=Permission.CERTIFICATE_ISSUE)
+    chosen = queries.chosen(cohort, [enrolment_id])
+    if not chosen:
+        raise NotFound
+    limits.hit(f"preview:{by.account_id}", limit=PREVIEW_LIMIT[0], per_s=PREVIEW_LIMIT[1], at=at)
+    answer = Response(services.preview(chosen[0], cohort, at=at, by=by), mimetype="application/pdf")
+    answer.headers.set("Content-Disposition", "inline", filename=f"preview-{enrolment_id}.pdf")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@bp.get("/certificates/cohorts/<cohort_id>/names")
+@staff(*RUNNERS)
+def names(cohort_id: str) -> ResponseReturnValue:
+    """Trainees whose names cannot be printed, with the way to mend each."""
+    cohort = programmes.cohort(cohort_id, actor(), permission=Permission.CERTIFICATE_ISSUE)
+    return render_template(
+        "certificates/names.html", tab="certificates", cohort=cohort, rows=queries.names_to_correct(cohort)
+    )
 
 
 @bp.get("/certificates/batches/<batch_id>")

@@ -1,0 +1,41 @@
+"""One certificate as it would be printed today: not signed, with no number of the register, and it says so."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from lms import policy
+from lms.certificates import queries
+from lms.certificates.rendering import render_face
+from lms.certificates.services.issuing import face_of
+from lms.core import clock, pdf, site
+from lms.core.errors import RuleBroken
+from lms.core.i18n import _
+from lms.policy import Actor, Permission
+from lms.programmes.models import Cohort, Enrolment
+
+SERIAL = "样张 PREVIEW"
+"""Where the number stands on the real one; no number has this form."""
+
+
+def preview(enrolment: Enrolment, cohort: Cohort, *, at: datetime, by: Actor) -> bytes:
+    """Draw it with the facts of now; nothing is kept and no number is taken. ``enrolment`` comes from ``queries.chosen``.
+
+    Raises RuleBroken with the code of what would stop it at issue (``name_missing``, ``name_glyphs``, ``text_long``).
+    """
+    policy.require(by, Permission.CERTIFICATE_ISSUE, cohort)
+    for one in queries.before_issue(enrolment):
+        if one.blocks:
+            raise RuleBroken(one.code, one.words)
+    face = face_of(enrolment, cohort, serial=SERIAL, verify_key="", issued_on=clock.today(at))
+    face = replace(face, verify_url=f"{site.settings().base_url}/verify")
+    try:
+        return render_face(face, preview=True)
+    except pdf.MissingGlyphs as problem:
+        raise RuleBroken(
+            "name_glyphs", queries.refusal_words("name_glyphs", " ".join(problem.labels))
+        ) from problem
+    except pdf.TooManyPages as problem:
+        raise RuleBroken(
+            "text_long",
+            _("The texts do not fit on one sheet. Shorten the names of programme, hospital or cohort."),
+        ) from problem
