@@ -36,10 +36,14 @@ from lms.programmes import queries as programmes_queries
 from lms.programmes import services as programmes_services
 from lms.programmes import views as programmes_views
 from lms.programmes.queries import intakes as intakes_queries
+from lms.programmes.queries import roster as roster_queries
 from lms.programmes.views import attendance as attendance_views
+from lms.programmes.views import importing as importing_views
 from lms.programmes.views import intakes as intakes_views
 from lms.programmes.views import meetings as meetings_views
 from lms.programmes.views import places as places_views
+from lms.programmes.views import qualifications as qualifications_views
+from lms.programmes.views import roster as roster_views
 from lms.settings import Settings, load
 from lms.web import assets, back, errors, filters, forms, guard, headers, home, login, nav, operation
 
@@ -111,6 +115,9 @@ def _join_pages(app: Flask) -> None:
         operation.bp,
         accounts_views.bp,
         programmes_views.bp,
+        importing_views.bp,
+        roster_views.bp,
+        qualifications_views.bp,
         places_views.bp,
         meetings_views.bp,
         attendance_views.bp,
@@ -228,7 +235,11 @@ def _join_ports() -> None:
     ports.linked_tests[:] = [
         ports.LinkedTests(of=assessments_queries.tests_of, results=assessments_queries.results_in)
     ]
-    ports.dates[:] = [assessments_queries.test_dates, intakes_queries.event_dates]
+    ports.dates[:] = [
+        assessments_queries.test_dates,
+        intakes_queries.event_dates,
+        roster_queries.duty_dates,
+    ]
     ports.checkpoint_answered[:] = [courses_services.complete_if_watched]
     ports.tab_counts.update({"to-sign": logbooks_queries.to_sign_count})
     notices.join_address_book(accounts_queries.address_of)

@@ -93,6 +93,11 @@ class Permission(StrEnum):
     ACCOUNT_READ = "accounts.account.read"
     ACCOUNT_MANAGE = "accounts.account.manage"
     GRANT_MANAGE = "accounts.grant.manage"
+    PROFILE_READ = "accounts.profile.read"
+    PROFILE_WRITE = "accounts.profile.write"
+    IDENTITY_ENTER = "accounts.identity.enter"
+    IDENTITY_REMOVE = "accounts.identity.remove"
+    IDENTITY_REVEAL = "accounts.identity.reveal"
     AUDIT_READ = "core.audit.read"
     APPROVE = "core.approval.decide"
     WEBHOOK_MANAGE = "core.webhook.manage"
@@ -107,6 +112,10 @@ class Permission(StrEnum):
     MEETING_ACKNOWLEDGE = "programmes.meeting.acknowledge"
     ATTENDANCE_READ = "programmes.attendance.read"
     ATTENDANCE_CONFIRM = "programmes.attendance.confirm"
+    ROSTER_READ = "programmes.roster.read"
+    QUALIFICATION_READ = "programmes.qualification.read"
+    QUALIFICATION_ENTER = "programmes.qualification.enter"
+    LOAD_EXCEED = "programmes.load.exceed"
 
     COURSE_READ = "courses.course.read"
     COURSE_EDIT = "courses.course.edit"
@@ -148,6 +157,11 @@ class Permission(StrEnum):
     ENTRY_AMEND = "logbooks.entry.amend"
     ENTRY_VOID = "logbooks.entry.void"
     ENTRY_LET_IN = "logbooks.entry.let_in"
+    FRAMEWORK_READ = "logbooks.framework.read"
+    FRAMEWORK_EDIT = "logbooks.framework.edit"
+    FRAMEWORK_PUBLISH = "logbooks.framework.publish"
+    FRAMEWORK_REVIEW = "logbooks.framework.review"
+    FRAMEWORK_RATIFY = "logbooks.framework.ratify"
     LEDGER_READ = "logbooks.ledger.read"
     COMMITTEE_READ = "logbooks.committee.read"
     COMMITTEE_CONVENE = "logbooks.committee.convene"
@@ -163,6 +177,16 @@ class Permission(StrEnum):
     WORKPLACE_ASSESS = "logbooks.workplace.assess"
     WORKPLACE_RESPOND = "logbooks.workplace.respond"
     WORKPLACE_VOID = "logbooks.workplace.void"
+    FEEDBACK_ASK = "logbooks.feedback.ask"
+    FEEDBACK_RUN = "logbooks.feedback.run"
+    FEEDBACK_SEE = "logbooks.feedback.see"
+    FEEDBACK_READ = "logbooks.feedback.read"
+    FEEDBACK_RELEASE = "logbooks.feedback.release"
+    FEEDBACK_RATE = "logbooks.feedback.rate"
+    FEEDBACK_SELF = "logbooks.feedback.self"
+    SAMPLE_READ = "logbooks.sample.read"
+    SAMPLE_CHECK = "logbooks.sample.check"
+    BADGE_MAKE = "logbooks.badge.make"
 
     PROGRESS_READ = "certificates.progress.read"
     CERTIFICATE_ISSUE = "certificates.certificate.issue"
@@ -174,8 +198,8 @@ Predicate = Callable[[Actor, Any], bool]
 
 
 def _scopes(thing: Any) -> tuple[str, ...]:
-    """The scopes a thing lies in: its cohort, its programme, its hospital, as far as it has them."""
-    found = []
+    """The scopes a thing lies in: its cohort, its programme, its hospital, as far as it has them; a person lies in several."""
+    found = list(getattr(thing, "scope_codes", ()))
     for kind in ("cohort", "programme", "hospital"):
         number = getattr(thing, f"{kind}_id", None)
         if number is not None:
@@ -248,6 +272,16 @@ def is_assessor(actor: Actor, thing: Any) -> bool:
     return bool(getattr(thing, "assessor_person_id", None) == actor.person_id)
 
 
+def is_rater(actor: Actor, thing: Any) -> bool:
+    """the actor was asked for feedback"""
+    return actor.person_id in getattr(thing, "rater_person_ids", ())
+
+
+def is_released(_actor: Actor, thing: Any) -> bool:
+    """it was released to the trainee"""
+    return bool(getattr(thing, "is_released", False))
+
+
 def someone_elses_training(actor: Actor, thing: Any) -> bool:
     """it belongs to no training of the actor's person"""
     return bool(getattr(thing, "trainee_person_id", None) != actor.person_id)
@@ -266,6 +300,26 @@ def is_enrolled(actor: Actor, thing: Any) -> bool:
 def is_published(_actor: Actor, thing: Any) -> bool:
     """it is published"""
     return getattr(thing, "state", None) == "published"
+
+
+def holds_somewhere(*roles: Role) -> Predicate:
+    """The actor holds one of the roles in any scope: for things of the whole site."""
+
+    def predicate(actor: Actor, _thing: Any) -> bool:
+        return actor.is_any(*roles)
+
+    predicate.__doc__ = f"the actor is {' or '.join(roles)} of any programme"
+    return predicate
+
+
+def takes_part(actor: Actor, _thing: Any) -> bool:
+    """the actor learns or works in a programme"""
+    return any(role != Role.APPLICANT for role, _scope in actor.grants)
+
+
+def wrote_nothing_of_it(actor: Actor, thing: Any) -> bool:
+    """no account of the actor's person wrote any of it"""
+    return actor.person_id not in getattr(thing, "editor_person_ids", ())
 
 
 def is_practice(_actor: Actor, thing: Any) -> bool:
@@ -313,6 +367,14 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.ACCOUNT_READ: [[is_self], [holds(R.ADMINISTRATOR, R.AUDITOR)]],
     P.ACCOUNT_MANAGE: [[holds(R.ADMINISTRATOR)]],
     P.GRANT_MANAGE: [[holds(R.ADMINISTRATOR)]],
+    P.PROFILE_READ: [
+        [is_self],
+        [holds(R.ADMINISTRATOR, R.COORDINATOR, R.DIRECTOR, R.DATA_PROTECTION_OFFICER)],
+    ],
+    P.PROFILE_WRITE: [[is_self], [holds(R.ADMINISTRATOR, R.COORDINATOR)]],
+    P.IDENTITY_ENTER: [[is_self], [holds(R.ADMINISTRATOR)]],
+    P.IDENTITY_REMOVE: [[holds(R.ADMINISTRATOR, R.DATA_PROTECTION_OFFICER)]],
+    P.IDENTITY_REVEAL: [[holds(R.DIRECTOR, R.DATA_PROTECTION_OFFICER)]],
     P.AUDIT_READ: [[holds(R.AUDITOR, R.ADMINISTRATOR, R.DATA_PROTECTION_OFFICER)]],
     P.APPROVE: [[holds(R.DIRECTOR, R.COMMITTEE_CHAIR, R.EXAMINER, R.ADMINISTRATOR)]],
     P.WEBHOOK_MANAGE: [[holds(R.ADMINISTRATOR)]],
@@ -329,6 +391,10 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
         [is_mentor, is_someone_else_s_training],
         [holds(R.COORDINATOR), is_someone_else_s_training],
     ],
+    P.ROSTER_READ: [[is_enrolled], [holds(R.MENTOR, R.SECOND_ASSESSOR)], [_READS]],
+    P.QUALIFICATION_READ: [[_READS]],
+    P.QUALIFICATION_ENTER: [[holds(R.DIRECTOR)]],
+    P.LOAD_EXCEED: [[holds(R.DIRECTOR)]],
     P.COURSE_READ: [
         [is_enrolled, is_published],
         [holds(R.EDUCATOR, R.CLINICAL_REVIEWER, R.MENTOR)],
@@ -385,6 +451,14 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.ENTRY_AMEND: [[is_author], [is_signer, was_submitted]],
     P.ENTRY_VOID: [[holds(R.DIRECTOR), someone_else_wrote_it]],
     P.ENTRY_LET_IN: [[holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.FRAMEWORK_READ: [
+        [takes_part, is_published],
+        [holds_somewhere(R.DIRECTOR, R.CLINICAL_REVIEWER, R.COMMITTEE_CHAIR, R.AUDITOR)],
+    ],
+    P.FRAMEWORK_EDIT: [[holds_somewhere(R.DIRECTOR)]],
+    P.FRAMEWORK_PUBLISH: [[holds_somewhere(R.DIRECTOR)]],
+    P.FRAMEWORK_REVIEW: [[holds_somewhere(R.CLINICAL_REVIEWER), wrote_nothing_of_it]],
+    P.FRAMEWORK_RATIFY: [[holds_somewhere(R.COMMITTEE_CHAIR, R.DIRECTOR), is_published]],
     P.LEDGER_READ: [[is_self], [holds(R.COORDINATOR, R.DIRECTOR)]],
     P.COMMITTEE_READ: [[sits_in_it], [holds(R.COORDINATOR, R.DIRECTOR, R.AUDITOR, R.COMMITTEE_CHAIR)]],
     P.COMMITTEE_CONVENE: [[holds(R.COORDINATOR, R.COMMITTEE_CHAIR)]],
@@ -411,6 +485,19 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.WORKPLACE_ASSESS: [[is_assessor, someone_elses_training]],
     P.WORKPLACE_RESPOND: [[is_trainee]],
     P.WORKPLACE_VOID: [[holds(R.DIRECTOR), someone_elses_training]],
+    P.FEEDBACK_ASK: [[is_trainee]],
+    P.FEEDBACK_RUN: [
+        [is_mentor, someone_elses_training],
+        [holds(R.COORDINATOR, R.DIRECTOR), someone_elses_training],
+    ],
+    P.FEEDBACK_SEE: [[is_trainee], [is_mentor], [holds(R.COORDINATOR, R.DIRECTOR)]],
+    P.FEEDBACK_READ: [[is_trainee, is_released], [is_mentor, someone_elses_training]],
+    P.FEEDBACK_RELEASE: [[is_mentor, someone_elses_training]],
+    P.FEEDBACK_RATE: [[is_rater, someone_elses_training]],
+    P.FEEDBACK_SELF: [[is_trainee]],
+    P.SAMPLE_READ: [[holds(R.UNIT_LEAD, R.COORDINATOR, R.DIRECTOR, R.AUDITOR)]],
+    P.SAMPLE_CHECK: [[holds(R.UNIT_LEAD, R.DIRECTOR), someone_else_wrote_it, someone_else_signs]],
+    P.BADGE_MAKE: [[is_trainee], [holds(R.COORDINATOR, R.DIRECTOR)]],
     P.PROGRESS_READ: [[is_trainee], [is_mentor], [_READS]],
     P.CERTIFICATE_ISSUE: [[_RUNS]],
     P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],

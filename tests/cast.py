@@ -99,6 +99,7 @@ def build_cast(at: datetime) -> Cast:
         at=at,
         by=None,
     )
+    programme.mentor_cap = 2  # room for a colleague's trainee; tests of the cap say one
     start = day - timedelta(days=35)
     cohort = programmes.add_cohort(
         programme,

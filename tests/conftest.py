@@ -174,22 +174,24 @@ def settings(tmp_path: Path, database_url: str, shared_dir: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def templates(shared_dir: Path) -> FileSystemBytecodeCache:
+def compiled_templates(shared_dir: Path) -> FileSystemBytecodeCache:
     """The compiled templates of all apps of a run."""
-    folder = shared_dir / "templates"
+    folder = shared_dir / "compiled"
     folder.mkdir()
     return FileSystemBytecodeCache(str(folder))
 
 
 @pytest.fixture
-def bare_app(settings: Settings, shared_dir: Path, templates: FileSystemBytecodeCache) -> Iterator[Flask]:
+def bare_app(
+    settings: Settings, shared_dir: Path, compiled_templates: FileSystemBytecodeCache
+) -> Iterator[Flask]:
     """The real app outside any context: for clients, workers and threads."""
     static = shared_dir / "static"
     static.mkdir(exist_ok=True)
     if not (settings.data_dir / "static").exists():
         (settings.data_dir / "static").symlink_to(static)
     app = create_app(settings)
-    app.jinja_env.bytecode_cache = templates
+    app.jinja_env.bytecode_cache = compiled_templates
     with app.app_context():
         db.engine._compiled_cache = _statements
     yield app

@@ -1,6 +1,5 @@
 """The exam drill: its judgement on rows that are wrong on purpose, a short one with a kill, and in the slow suite the kill-loops."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -20,16 +19,9 @@ from lms.drill import day
 from lms.drill.candidates import Candidate, Tally, play
 from lms.drill.judging import Verdict, compare
 from lms.drill.site import Site, place, settings_of
+from tests.servers import services
 
 ROOT = Path(__file__).parent.parent
-
-
-def services():
-    """tools/services.py, which knows where the server programs are."""
-    spec = importlib.util.spec_from_file_location("services", ROOT / "tools" / "services.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

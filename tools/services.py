@@ -95,9 +95,39 @@ def stopped_after(server: subprocess.Popen[bytes], how: signal.Signals) -> Itera
                 server.wait()
 
 
+class Postgres:
+    """A PostgreSQL that can be killed and started again; superuser `firefly`, so that tests may create databases."""
+
+    def __init__(self, start: Callable[[], "subprocess.Popen[bytes]"], port: int, log: Path) -> None:
+        self._start, self._port, self._log = start, port, log
+        self.url = f"postgresql+psycopg://firefly@127.0.0.1:{port}/postgres"
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        self.server = self._start()
+        wait_until(
+            lambda: answers(["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)]),
+            self.server,
+            self._log,
+        )
+
+    def kill(self) -> None:
+        """The end of its machine: every process at once, without a word."""
+        os.killpg(self.server.pid, signal.SIGKILL)
+        self.server.wait()
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A temporary PostgreSQL; yields its address (superuser `firefly`, so that tests may create databases)."""
+    """A temporary PostgreSQL; yields its address."""
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """A temporary PostgreSQL."""
     initdb, server_program = program("initdb"), program("postgres")
     user = "postgres" if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
     with tempfile.TemporaryDirectory(prefix="firefly-pg-") as name:
@@ -112,14 +142,21 @@ def postgres() -> Iterator[str]:
             check=True, user=user, cwd=folder, env=environment, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         options = [part for key, value in POSTGRES_SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [server_program, "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "", *options],
-                user=user, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
-        with stopped_after(server, signal.SIGINT):  # SIGINT: a fast shutdown that does not wait for clients
-            wait_until(lambda: answers(["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]), server, log)
-            yield f"postgresql+psycopg://firefly@127.0.0.1:{port}/postgres"
+
+        def start() -> subprocess.Popen[bytes]:
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    [server_program, "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "", *options],
+                    user=user, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                    start_new_session=True,
+                )  # fmt: skip
+
+        found = Postgres(start, port, log)
+        try:
+            yield found
+        finally:
+            with stopped_after(found.server, signal.SIGINT):  # a fast shutdown that does not wait for clients
+                pass
 
 
 def answers(command: list[str]) -> bool:

@@ -7,6 +7,7 @@ from wtforms import (
     BooleanField,
     DateField,
     HiddenField,
+    IntegerField,
     PasswordField,
     RadioField,
     SelectChoice,
@@ -16,9 +17,12 @@ from wtforms import (
 )
 from wtforms.validators import EqualTo, InputRequired, Length, Optional
 
+from lms.accounts.rules import profiles
+from lms.accounts.rules.profiles import ProfileFacts
+from lms.core.errors import RuleBroken
 from lms.core.i18n import lazy
 from lms.web.confirm import ConfirmingForm
-from lms.web.forms import FileField, Form
+from lms.web.forms import Form
 
 LONGEST_PASSWORD = 200
 
@@ -200,12 +204,6 @@ class NewPersonForm(PersonForm):
         self.track.choices = list(tracks)
 
 
-class ImportFileForm(Form):
-    """The file with the list."""
-
-    file = FileField(lazy("Excel workbook (.xlsx) or CSV file"))
-
-
 class WebhookForm(Form):
     """Another system that is told."""
 
@@ -231,3 +229,97 @@ class WebhookForm(Form):
         ),
     )
     private_allowed = BooleanField(lazy("It stands in the hospital’s own network"))
+
+
+_NURSES = ("nurse", "senior_nurse", "charge_nurse", "associate_chief_nurse", "chief_nurse")
+
+
+class ProfileForm(Form):
+    """What a person is professionally."""
+
+    title = SelectField(
+        lazy("Professional title"),
+        choices=[
+            SelectChoice("", "—"),
+            *(
+                SelectChoice(code, name, optgroup=lazy("Nurses") if code in _NURSES else lazy("Doctors"))
+                for code, name in profiles.TITLES.items()
+            ),
+        ],
+    )
+    specialty = StringField(
+        lazy("Specialty"),
+        [Length(max=profiles.SPECIALTY_LIMIT)],
+        description=lazy("In a few words, for example neonatology."),
+    )
+    licence_number = StringField(
+        lazy("Number of the licence to practise"),
+        [Length(max=60)],
+        description=lazy("15 characters on a doctor’s licence, 12 on a nurse’s."),
+    )
+    practice_scope = SelectField(
+        lazy("Scope of the licence"),
+        choices=[
+            SelectChoice("", "—"),
+            *(SelectChoice(code, name) for code, name in profiles.PRACTICE_SCOPES.items()),
+        ],
+    )
+    degree = SelectField(
+        lazy("Highest degree"),
+        choices=[
+            SelectChoice("", "—"),
+            *(SelectChoice(code, name) for code, name in profiles.DEGREES.items()),
+        ],
+    )
+    practising_since = IntegerField(lazy("In practice since (year)"), [Optional()])
+    seen = HiddenField()
+
+    @classmethod
+    def of(cls, facts: ProfileFacts, number: int) -> Self:
+        """The form with what stands, and the number of that version."""
+        return cls(obj=facts, seen=str(number))
+
+    def facts(self) -> ProfileFacts:
+        """What was typed."""
+        return ProfileFacts(
+            licence_number=self.licence_number.data or "",
+            practice_scope=self.practice_scope.data or "",
+            title=self.title.data or "",
+            specialty=self.specialty.data or "",
+            degree=self.degree.data or "",
+            practising_since=self.practising_since.data,
+        )
+
+
+class UnshownField(StringField):  # type: ignore[misc]
+    """Typed in the clear, for it is copied from a card, and never written back into a page."""
+
+    def _value(self) -> str:
+        return ""
+
+
+class IdentityForm(Form):
+    """A person's identity card number."""
+
+    identity_number = UnshownField(
+        lazy("Identity card number"),
+        [InputRequired(lazy("Enter the identity card number.")), Length(max=60)],
+        description=lazy("18 characters. It is kept encrypted, and shown only as 110101********1234."),
+    )
+    refusal: RuleBroken | None = None
+    """What the service refused with."""
+
+    def refuse(self, refusal: RuleBroken) -> None:
+        """See Form."""
+        self.refusal = refusal
+        super().refuse(refusal)
+
+
+class RevealForm(ConfirmingForm):
+    """Why a whole identity number is looked at."""
+
+    reason = RadioField(
+        lazy("Why do you need the whole number?"),
+        [InputRequired(lazy("Choose why you need the whole number."))],
+        choices=[SelectChoice(code, name) for code, name in profiles.REVEAL_REASONS.items()],
+    )

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from lms.core.db import Base, WithId
+from lms.core.db import Base, WithId, append_only
 from lms.core.jobs import Leased
 
 
@@ -160,3 +160,80 @@ class Passkey(WithId, Base):
     label: Mapped[str] = mapped_column(String(60), default="")
     made_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class PersonProfile(Base):
+    """What a person is professionally, as somebody entered it; a new row supersedes, the newest counts."""
+
+    __tablename__ = "person_profile"
+    __table_args__ = (UniqueConstraint("person_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    number: Mapped[int]
+    """1 for the first, then one more each."""
+    at: Mapped[datetime]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    """Who entered it; None for the site itself (demonstration)."""
+    licence_number: Mapped[str] = mapped_column(String(20))
+    """Of the licence to practise (执业证书编号); empty where not known, as all below."""
+    practice_scope: Mapped[str] = mapped_column(String(20))
+    """Code of what the licence is for (rules.profiles.PRACTICE_SCOPES)."""
+    title: Mapped[str] = mapped_column(String(20))
+    """Code of the professional title (职称; rules.profiles.TITLES)."""
+    specialty: Mapped[str] = mapped_column(String(60))
+    degree: Mapped[str] = mapped_column(String(20))
+    """Code of the highest degree (rules.profiles.DEGREES)."""
+    practising_since: Mapped[int | None]
+    """Year; the years in practice follow from it and never grow stale."""
+
+
+class IdentityNumber(Base):
+    """A person's identity card number, sealed; one that counts no more keeps who and when, and loses the number itself."""
+
+    __tablename__ = "identity_number"
+    __table_args__ = (
+        CheckConstraint(
+            "(ended_at IS NULL AND sealed IS NOT NULL AND digest IS NOT NULL) "
+            "OR (ended_at IS NOT NULL AND sealed IS NULL AND digest IS NULL)",
+            name="kept",
+        ),
+        Index(
+            "uq_identity_number_person",
+            "person_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "uq_identity_number_digest",
+            "digest",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """``digests.seal_field`` bound to the person."""
+    digest: Mapped[str | None] = mapped_column(String(64))
+    """``digests.keyed_digest``, by which the same number of another person is found."""
+    entered_at: Mapped[datetime]
+    entered_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    """None: the site itself (demonstration)."""
+    ended_at: Mapped[datetime | None]
+    """When it was replaced or removed."""
+    ended_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+
+
+append_only("person_profile")
+append_only(
+    "identity_number",
+    unless=(
+        "OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL AND NEW.sealed IS NULL AND NEW.digest IS NULL "
+        "AND NEW.id = OLD.id AND NEW.person_id = OLD.person_id AND NEW.entered_at = OLD.entered_at "
+        "AND COALESCE(NEW.entered_by, 0) = COALESCE(OLD.entered_by, 0)"
+    ),
+)

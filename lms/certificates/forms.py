@@ -30,6 +30,11 @@ class RuleForm(Form):
     entries = IntegerField(
         lazy("Signed log entries, at least"), validators=[Optional(), NumberRange(0, 5000)], default=None
     )
+    items = IntegerField(
+        lazy("Items approved by the competence committee, at least"),
+        validators=[Optional(), NumberRange(0, 500)],
+        default=None,
+    )
     reason = StringField(lazy("Reason for the change"), validators=[Optional(), Length(max=1000)])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, _n
 
-FACTS = ("lectures", "tests", "entries_signed")
+FACTS = ("lectures", "tests", "entries_signed", "items_approved")
 """Every fact that some feature provides; a rule that names another is refused at publication."""
 
 ALL = "all"
@@ -94,8 +94,8 @@ def require_expression(expression: object) -> None:
         raise RuleBroken("rule_number", _("“At least” needs a whole number from 1, or “all”."))
 
 
-def expression(*, lectures: bool, tests: bool, entries: int) -> dict[str, Any]:
-    """The rule "all lectures, all tests, so many signed entries", as far as each is asked for.
+def expression(*, lectures: bool, tests: bool, entries: int, items: int = 0) -> dict[str, Any]:
+    """The rule "all lectures, all tests, so many signed entries, so many approved items", as far as each is asked for.
 
     >>> expression(lectures=True, tests=False, entries=3)
     {'all': [{'fact': 'lectures', 'at_least': 'all'}, {'fact': 'entries_signed', 'at_least': 3}]}
@@ -105,6 +105,8 @@ def expression(*, lectures: bool, tests: bool, entries: int) -> dict[str, Any]:
     ]
     if entries:
         parts.append({"fact": "entries_signed", "at_least": entries})
+    if items:
+        parts.append({"fact": "items_approved", "at_least": items})
     if not parts:
         raise RuleBroken("rule_empty", _("A certificate must ask for something. Choose at least one."))
     return {"all": parts}
@@ -162,6 +164,7 @@ def title(fact: str) -> str:
         "lectures": _("Lectures watched"),
         "tests": _("Tests passed"),
         "entries_signed": _("Signed log entries"),
+        "items_approved": _("Items approved by the committee"),
     }[fact]
 
 
@@ -178,6 +181,12 @@ def missing(clause: Clause) -> str:
         if clause.need == 0:
             return _("No test has been published yet.")
         return _n("%(num)s test still to pass", "%(num)s tests still to pass", left)
+    if clause.fact == "items_approved":
+        return _n(
+            "%(num)s item still to be approved by the competence committee",
+            "%(num)s items still to be approved by the competence committee",
+            left,
+        )
     return _n("%(num)s signed log entry still needed", "%(num)s signed log entries still needed", left)
 
 

@@ -107,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
         commands, "upgrade", acts.upgrade, "copy, rehearse on the copy, upgrade; back again if anything fails"
     )
     upgrade.add_argument("--to", type=Path, required=True, help="the folder of copies")
+    upgrade.add_argument(
+        "--bind",
+        default="127.0.0.1:8000",
+        help="where the site listens: a page there tells people how far the upgrade is (none: no page)",
+    )
     upgrade.add_argument("--passphrase-file", type=Path, help="seals keys and settings in the copy")
     upgrade.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
@@ -138,7 +143,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         written = _add(deploy, name, acts.deploy, words)
         written.add_argument("--to", type=Path, help="folder to write into (otherwise they are printed)")
-        written.add_argument("--bind", default="127.0.0.1:8000", help="where lms serve listens")
+        written.add_argument(
+            "--bind",
+            nargs="+",
+            default=["127.0.0.1:8000"],
+            help="where lms serve listens (nginx: on each machine that has one)",
+        )
         written.set_defaults(what=name)
 
     database = commands.add_parser("db", help="the database").add_subparsers(metavar="ACT", required=True)
@@ -187,6 +197,15 @@ def _parser() -> argparse.ArgumentParser:
     told = _add(certificates, "status", acts.certificates, "count the register, or tell one certificate")
     told.add_argument("serial", nargs="?")
     told.add_argument("--data", type=Path, help="data folder of a demonstration site")
+    saved = _add(
+        certificates,
+        "verifier",
+        acts.certificates_verifier,
+        "write the page that checks without a connection",
+    )
+    saved.add_argument("--to", type=Path, required=True)
+    saved.add_argument("--lang", choices=("zh_Hans", "en"), default="zh_Hans")
+    saved.add_argument("--data", type=Path, help="data folder of a demonstration site")
     public_log = certificates.add_parser("log", help="the public log").add_subparsers(
         metavar="ACT", required=True
     )

@@ -163,12 +163,23 @@ def deploy(args: argparse.Namespace) -> int:
 
 def upgrade(args: argparse.Namespace) -> int:
     """Bring the site to this version, rehearsed on a copy first."""
+    from contextlib import ExitStack
+
+    from lms.app import create_app
     from lms.core import clock
     from lms.operations import upgrade
+    from lms.operations.notice import Notice
 
     settings, passphrase = _settings(args.data), _passphrase(args.passphrase_file)
     try:
-        done = upgrade.upgrade(settings, args.to, passphrase=passphrase, at=clock.now(), says=_note)
+        with ExitStack() as open_:
+            shown = {}
+            if args.bind != "none":
+                page = open_.enter_context(Notice(create_app(settings), args.bind, steps=upgrade.STEPS))
+                shown["tells"] = page.tell
+            done = upgrade.upgrade(
+                settings, args.to, passphrase=passphrase, at=clock.now(), says=_note, **shown
+            )
     except upgrade.NotUpgraded as problem:
         print(f"lms: {problem}", file=sys.stderr)
         return 1
@@ -339,6 +350,21 @@ def certificates(args: argparse.Namespace) -> int:
 
     with create_app(_settings(args.data)).app_context():
         return cli.run(args)
+
+
+def certificates_verifier(args: argparse.Namespace) -> int:
+    """Write the page that checks certificates without a connection, as the site would give it to be saved."""
+    from lms.app import create_app
+
+    client = create_app(_settings(args.data)).test_client()
+    client.set_cookie("lang", args.lang)
+    answer = client.get("/verify/offline.html")
+    if answer.status_code != 200:
+        print("lms: the site has no signing keys yet: lms certificates keys init", file=sys.stderr)
+        return 2
+    args.to.write_bytes(answer.get_data())
+    print(f"{args.to}: give it to who checks certificates, and make it anew when its lists lapse.")
+    return 0
 
 
 def logbooks_verify(args: argparse.Namespace) -> int:

@@ -1,14 +1,17 @@
-"""Digests, canonical JSON, plain Ed25519 signatures and sealed envelopes: what the proofs and copies of other rooms are made of."""
+"""Digests, canonical JSON, plain Ed25519 signatures, sealed envelopes and fields: what the proofs and copies of other rooms are made of."""
 
 import hashlib
+import hmac
 import os
 from functools import lru_cache
 from typing import Any
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -103,6 +106,57 @@ def unseal(sealed: bytes, passphrase: str) -> bytes:
 def _key(passphrase: str, salt: bytes) -> bytes:
     # Slow on purpose against guessing; a process that holds the passphrase anyway derives each key once.
     return Scrypt(salt=salt, length=32, n=2**16, r=8, p=1).derive(passphrase.encode())
+
+
+_ROOT_SALT = b"FFLY-FIELD-ROOT1"
+"""The same for every field: rows must be found by their digest. A guess at the passphrase still costs a whole scrypt."""
+
+
+@lru_cache(maxsize=64)
+def subkey(passphrase: str, purpose: str) -> bytes:
+    """The 32-byte key of one purpose under the site's passphrase: HKDF-Expand (RFC 5869) of one root by scrypt.
+
+    The root costs a fifth of a second once in the life of a process; keys of different purposes say nothing of each other.
+    """
+    return HKDFExpand(hashes.SHA256(), 32, purpose.encode()).derive(_key(passphrase, _ROOT_SALT))
+
+
+def seal_field(data: bytes, *, key: bytes, bound_to: str) -> bytes:
+    """``data`` encrypted for one row: AES-256-GCM under a ``subkey``, never twice the same, read only with the same ``bound_to``."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, data, bound_to.encode())
+
+
+def unseal_field(sealed: bytes, *, key: bytes, bound_to: str) -> bytes:
+    """What ``seal_field`` sealed. Raises NotOpened for another key, another row, or a changed byte."""
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to.encode())
+    except (InvalidTag, ValueError) as problem:
+        raise NotOpened("another key or row, or it was changed since") from problem
+
+
+def keyed_digest(data: bytes, *, key: bytes) -> str:
+    """HMAC-SHA-256 (RFC 2104), 64 lower-case hexadecimal digits: equal for equal data, and not to be guessed without ``key``."""
+    return hmac.digest(key, data, "sha256").hex()
+
+
+def new_box_key() -> bytes:
+    """A fresh key of 32 bytes for ``lock_box``."""
+    return os.urandom(32)
+
+
+def lock_box(data: bytes, *, key: bytes, size: int) -> bytes:
+    """``data`` filled up to ``size`` bytes and locked (AES-256-GCM): its length says nothing. Raises ValueError where it is too large."""
+    if len(data) + 4 > size:
+        raise ValueError("too large for the box")
+    filled = (len(data).to_bytes(4, "big") + data).ljust(size, b"\0")
+    return seal_field(filled, key=key, bound_to="box")
+
+
+def open_box(locked: bytes, *, key: bytes) -> bytes:
+    """What ``lock_box`` locked. Raises NotOpened."""
+    filled = unseal_field(locked, key=key, bound_to="box")
+    return filled[4 : 4 + int.from_bytes(filled[:4], "big")]
 
 
 def new_ed25519_key(passphrase: str) -> bytes:

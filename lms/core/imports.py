@@ -241,6 +241,10 @@ def plain_text(text: str) -> str:
     return text
 
 
+Parser = Callable[[str], Any]
+"""Text → value; raises RuleBroken (its code and sentence are shown) or ValueError."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column that an import knows."""
@@ -251,8 +255,7 @@ class Column:
     """What its header may say: first the usual one in Chinese, then in English; case, width and spaces do not count."""
     required: bool = False
     """Whether the column and every cell in it must be filled."""
-    parse: Callable[[str], Any] = plain_text
-    """Text → value; raises RuleBroken (its code and sentence are shown) or ValueError."""
+    parse: Parser = plain_text
     unique: bool = False
     """Whether two rows may not hold the same value."""
 
@@ -339,6 +342,28 @@ def preview(sheet: Sheet, columns: Sequence[Column], *, excluded: Collection[int
         raise RuleBroken("too_many_rows", _("The file has more than %(limit)s rows.", limit=LIMIT_ROWS))
     matched = {name: header.cells[place] for name, place in places.items()}
     return Preview(tuple(rows), tuple(errors), tuple(unknown), tuple(left_out), header.number, matched)
+
+
+def letters(sheet: Sheet, found: Preview) -> dict[str, str]:
+    """Letter of each column that the file has, by the Column's name."""
+    header = next((line.cells for line in sheet.lines if line.number == found.header), ())
+    return {name: column_letter(header.index(text)) for name, text in found.matched.items() if text in header}
+
+
+class Cells:
+    """What no single cell can know, noted at the cell that it is about; begins with what the preview found."""
+
+    def __init__(self, sheet: Sheet, found: Preview) -> None:
+        self.errors = list(found.errors)
+        self._letters = letters(sheet, found)
+
+    def refuse(self, row: Row, column: str, refusal: RuleBroken) -> None:
+        """Note a refusal at a row's cell; at the first column that the file has where it lacks this one."""
+        letter = self._letters.get(column) or next(iter(self._letters.values()), "")
+        value = row.values.get(column)
+        shown = value if isinstance(value, str) else value.isoformat() if isinstance(value, date) else ""
+        cell = f"{letter}{row.number}"
+        self.errors.append(CellError(cell, column, refusal.code, refusal.message, shown))
 
 
 def _normal(header: str) -> str:

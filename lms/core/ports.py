@@ -16,7 +16,7 @@ class FactChanged:
     """Something that a certificate rule may count has changed for one enrolment."""
 
     fact: str
-    """Name of the fact as certificate rules write it: ``lectures``, ``tests`` or ``entries_signed``."""
+    """Name of the fact as certificate rules write it: ``lectures``, ``tests``, ``entries_signed`` or ``items_approved``."""
     enrolment_id: int | None
     """None: it changed for everybody in the cohort (a lecture was published)."""
     at: datetime
@@ -244,6 +244,8 @@ class Scope:
     name_en: str
     short: str
     """Code that people write in lists (2026A, FFLY, BASE)."""
+    inside: str = ""
+    """Code of the programme in which a cohort lies; empty for all else."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Taking a notice back before anybody has read it: for acts that can be undone while nobody knows of them."""
+"""Taking notices back: before anybody has read them, for acts that can be undone; or all of a matter that shall be forgotten."""
 
 from sqlalchemy import delete, or_, select
 
@@ -23,3 +23,19 @@ def take_back(once: str) -> bool:
     db.session.execute(delete(NoticeDelivery).where(NoticeDelivery.notice_id.in_(told)))
     db.session.execute(delete(Notice).where(Notice.id.in_(told)))
     return True
+
+
+def forget(once_prefix: str) -> None:
+    """Delete every notice about a matter (its ``once`` begins so), read or not: for what nobody shall know any more.
+
+    A letter that is just leaving keeps its notice.
+    """
+    told = select(Notice.id).where(Notice.once.startswith(once_prefix, autoescape=True))
+    leaving = select(NoticeDelivery.notice_id).where(
+        NoticeDelivery.notice_id.in_(told),
+        NoticeDelivery.state == "due",
+        NoticeDelivery.sending_at.is_not(None),
+    )
+    gone = db.session.scalars(told.where(Notice.id.not_in(leaving))).all()
+    db.session.execute(delete(NoticeDelivery).where(NoticeDelivery.notice_id.in_(gone)))
+    db.session.execute(delete(Notice).where(Notice.id.in_(gone)))

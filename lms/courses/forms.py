@@ -360,6 +360,8 @@ class CopyForm(Form):
 
     client_uuid = HiddenField(validators=[Length(max=80)])
     cohort = SelectField(lazy("Cohort"), validators=[InputRequired(lazy("Choose the cohort."))])
+    seen_for = HiddenField(validators=[Length(max=12)])
+    """The cohort for which the page has named what cannot be carried."""
 
     def offer(self, cohorts: Iterable[Cohort], but_not: int | None) -> None:
         """The cohorts to choose from."""

@@ -10,6 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ from lms.core.errors import RuleBroken
 from lms.core.i18n import _
 
 FORMAT = "firefly-course"
-VERSION = 1
+VERSION = 2
+"""Version 1 had no tests, no sources, and did not say when its cohort began; it is still read."""
 MANIFEST = "course.json"
 MANIFEST_LIMIT_BYTES = 20_000_000
 LIMIT_BYTES = 4_000_000_000
 """Of everything, unpacked."""
 LIMIT_MEMBERS = 2000
 _MEDIA = re.compile(r"media/([0-9a-f]{64})")
-_KINDS = {"lecture", "page", "file"}
+_KINDS = {"lecture", "page", "file", "test", "checkpoint"}
 CHUNK = 1 << 20
 
 
@@ -87,7 +89,10 @@ def read(path: Path) -> Package:
             media = {name[6:]: _size(archive, name) for name in names if name != MANIFEST}
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError, RecursionError, KeyError):
         raise broken() from None
-    return Package(_checked(manifest, media), media)
+    try:
+        return Package(_checked(manifest, media), media)
+    except TypeError:  # a list where a name should be
+        raise broken() from None
 
 
 def _manifest(archive: zipfile.ZipFile) -> bytes:
@@ -135,13 +140,19 @@ def _checked(manifest: Any, media: Mapping[str, int]) -> dict[str, Any]:
     if (
         not isinstance(manifest, dict)
         or manifest.get("format") != FORMAT
-        or manifest.get("version") != VERSION
+        or manifest.get("version") not in {1, VERSION}
         or not isinstance(manifest.get("course"), dict)
         or not isinstance(manifest.get("modules"), list)
         or not isinstance(manifest.get("pictures"), list)
     ):
         raise broken()
+    tests = [_test(one) for one in _list(manifest, "tests")]
+    sources = [_source(one) for one in _list(manifest, "sources")]
+    refs = {one["ref"] for one in tests}, {one["ref"] for one in sources}
     return {
+        "begins": _day(manifest.get("begins")),
+        "tests": tests,
+        "sources": sources,
         "course": {
             "title_zh": _text(manifest["course"], "title_zh", longest=160, needed=True),
             "title_en": _text(manifest["course"], "title_en", longest=160, needed=True),
@@ -149,8 +160,49 @@ def _checked(manifest: Any, media: Mapping[str, int]) -> dict[str, Any]:
             "summary_en": _text(manifest["course"], "summary_en", longest=1000),
         },
         "pictures": [_picture(one, media) for one in manifest["pictures"]],
-        "modules": [_module(one, media) for one in manifest["modules"]],
+        "modules": [_module(one, media, refs) for one in manifest["modules"]],
     }
+
+
+def _list(of: Mapping[str, Any], name: str) -> list[Any]:
+    found = of.get(name, [])
+    if not isinstance(found, list) or len(found) > LIMIT_MEMBERS:
+        raise broken()
+    return found
+
+
+def _day(given: Any) -> str | None:
+    if given is None:
+        return None
+    try:
+        return date.fromisoformat(given).isoformat()
+    except (TypeError, ValueError):
+        raise broken() from None
+
+
+def _test(one: Any) -> dict[str, str]:
+    if not isinstance(one, dict) or one.get("purpose") not in {"exam", "practice"}:
+        raise broken()
+    return {
+        "ref": _text(one, "ref", longest=12, needed=True),
+        "title_zh": _text(one, "title_zh", longest=160, needed=True),
+        "title_en": _text(one, "title_en", longest=160, needed=True),
+        "purpose": one["purpose"],
+    }
+
+
+def _source(one: Any) -> dict[str, str]:
+    if not isinstance(one, dict):
+        raise broken()
+    found = {
+        "ref": _text(one, "ref", longest=12, needed=True),
+        "title": _text(one, "title", longest=240, needed=True),
+        "edition": _text(one, "edition", longest=80),
+        "url": _text(one, "url", longest=400),
+    }
+    if found["url"] and not found["url"].startswith(("https://", "http://")):
+        raise broken()
+    return found
 
 
 def _picture(one: Any, media: Mapping[str, int]) -> dict[str, Any]:
@@ -165,17 +217,21 @@ def _picture(one: Any, media: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _module(one: Any, media: Mapping[str, int]) -> dict[str, Any]:
+Refs = tuple[set[str], set[str]]
+"""Of the tests and of the sources that the file names."""
+
+
+def _module(one: Any, media: Mapping[str, int], refs: Refs) -> dict[str, Any]:
     if not isinstance(one, dict) or not isinstance(one.get("items"), list):
         raise broken()
     return {
         "title_zh": _text(one, "title_zh", longest=160, needed=True),
         "title_en": _text(one, "title_en", longest=160, needed=True),
-        "items": [_item(item, media) for item in one["items"]],
+        "items": [_item(item, media, refs) for item in one["items"]],
     }
 
 
-def _item(one: Any, media: Mapping[str, int]) -> dict[str, Any]:
+def _item(one: Any, media: Mapping[str, int], refs: Refs) -> dict[str, Any]:
     if not isinstance(one, dict) or one.get("kind") not in _KINDS:
         raise broken()
     found: dict[str, Any] = {
@@ -197,6 +253,15 @@ def _item(one: Any, media: Mapping[str, int]) -> dict[str, Any]:
         }
     else:
         found |= {name: _text(one, name, longest=200_000) for name in ("body_zh", "body_en")}
+    tests, sources = refs
+    found["test"] = (
+        one["test"] if one["kind"] in {"test", "checkpoint"} and one.get("test") in tests else None
+    )
+    if one["kind"] in {"test", "checkpoint"} and found["test"] is None:
+        raise broken()
+    found["sources"] = _list(one, "sources")
+    if not all(isinstance(ref, str) and ref in sources for ref in found["sources"]):
+        raise broken()
     for name in ("film", "file"):
         digest = one.get(name)
         if digest is not None and digest not in media:

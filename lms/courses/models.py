@@ -213,6 +213,21 @@ class WatchSession(Base):
     opened_at: Mapped[datetime]
     last_seq: Mapped[int] = mapped_column(default=0)
     credited_s: Mapped[int] = mapped_column(default=0)
+    known_bins: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Parts of ten seconds that had been watched before this player opened (rules/replays.py)."""
+    again_bins: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Parts that this player has already had counted as watched again."""
+
+
+class Replay(Base):
+    """How often ten seconds of one version of a video were watched again, by anybody: a number without names."""
+
+    __tablename__ = "replay"
+
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id"), primary_key=True)
+    bin: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Which ten seconds, from 0."""
+    times: Mapped[int]
 
 
 class WatchPurse(Base):

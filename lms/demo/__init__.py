@@ -35,6 +35,7 @@ from lms.courses import queries as courses_queries
 from lms.courses import services as courses
 from lms.courses.models import Lecture, Video
 from lms.demo.pages import add_sample_pages
+from lms.demo.professions import add_professions
 from lms.demo.standards import add_sample_panel
 from lms.demo.workplace import add_assessments
 from lms.logbooks import services as logbooks
@@ -142,6 +143,7 @@ def build(app: Flask, *, at: datetime) -> bool:
         )
         with transaction():  # one for all: whoever is interrupted begins again, and never finds half of it
             cohort, people = _programme(at)
+            add_professions(people, at=at - timedelta(days=60))
             frameworks = logbooks.add_sample_frameworks(at - timedelta(days=70))
             assessments.add_sample_test(cohort, at=at - timedelta(days=7))
             assessments.add_sample_practice(cohort.programme, at=at - timedelta(days=7))

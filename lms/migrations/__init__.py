@@ -1,5 +1,6 @@
 """The schema's history, and the one way to bring a database up to it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -19,9 +20,18 @@ def config(database_url: str) -> Config:
     return found
 
 
-def build_schema(database_url: str, revision: str = "head") -> None:
-    """Bring a database (empty or older) up to ``revision``."""
-    command.upgrade(config(database_url), revision)
+def build_schema(
+    database_url: str, revision: str = "head", *, applied: Callable[[], None] | None = None
+) -> None:
+    """Bring a database (empty or older) up to ``revision``; ``applied`` is called after each migration."""
+    found = config(database_url)
+    found.attributes["applied"] = applied
+    command.upgrade(found, revision)
+
+
+def missing(revision: str) -> int:
+    """How many migrations lead from a revision to the newest."""
+    return sum(1 for _one in ScriptDirectory(str(HERE)).iterate_revisions("head", revision))
 
 
 def newest() -> str:

@@ -24,6 +24,11 @@ def render_item(kind: str, thing: Any, _autogen: object) -> str | Literal[False]
     return False
 
 
+def _tell(*_what: object, **_more: object) -> None:
+    if applied := context.config.attributes.get("applied"):
+        applied()
+
+
 def run() -> None:
     """Apply migrations through one connection, one transaction for all."""
     import lms.app
@@ -41,6 +46,7 @@ def run() -> None:
             include_object=include_object,
             compare_type=True,
             transaction_per_migration=False,
+            on_version_apply=_tell,
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,12 +26,15 @@ def filled(pattern: str, values: Mapping[str, str]) -> str:
     return _BLANK.sub(lambda blank: values[blank[1]], pattern)
 
 
-def written(what: str, settings: Settings, *, bind: str, settings_file: Path | None = None) -> dict[str, str]:
-    """File name → content. ``what``: ``nginx`` or ``systemd``."""
+def written(
+    what: str, settings: Settings, *, bind: Sequence[str], settings_file: Path | None = None
+) -> dict[str, str]:
+    """File name → content. ``what``: ``nginx`` or ``systemd``; ``bind``: where ``lms serve`` listens, on this machine first."""
     address = urlsplit(settings.base_url)
     port = address.port or (443 if address.scheme == "https" else 80)
     values = {
-        "FIREFLY_APP": bind,
+        "FIREFLY_APP": bind[0],
+        "FIREFLY_SERVERS": " ".join(f"server {one};" for one in bind),
         "FIREFLY_LISTEN": f"{port} ssl" if address.scheme == "https" else str(port),
         "FIREFLY_NAME": address.hostname or "localhost",
         "FIREFLY_MEDIA": str(settings.media_dir),

@@ -21,11 +21,15 @@ from sqlalchemy.pool import NullPool
 from lms.core import audit, clock, copies, ids, signing, storage
 from lms.core.db import db, transaction, unguarded_tables
 from lms.core.errors import LmsError, RuleBroken
-from lms.migrations import build_schema, is_known, newest, revision_of
+from lms.migrations import build_schema, is_known, missing, newest, revision_of
 from lms.operations import backup
 from lms.settings import Settings
 
 Says = Callable[[str], None]
+Tells = Callable[[str, int, int], None]
+"""Which step is being done, how much of it is done, of how much."""
+
+COPY, REHEARSAL, MIGRATION, CHECKS = STEPS = ("copy", "rehearsal", "migration", "checks")
 
 
 class NotUpgraded(LmsError):
@@ -41,16 +45,26 @@ class Upgraded:
     copy: Path
 
 
-def upgrade(settings: Settings, to: Path, *, passphrase: str, at: datetime, says: Says) -> Upgraded:
-    """Bring a site up to this version. Raises RuleBroken for what should not be begun, NotUpgraded after everything is as before."""
+def upgrade(
+    settings: Settings,
+    to: Path,
+    *,
+    passphrase: str,
+    at: datetime,
+    says: Says,
+    tells: Tells = lambda _step, _done, _of: None,
+) -> Upgraded:
+    """Bring a site up to this version; ``tells`` hears each step of STEPS. Raises RuleBroken for what should not be begun, NotUpgraded after everything is as before."""
     before = standing(settings.database_url)
     if not is_known(before):
         raise RuleBroken(
             "newer",
             f"The schema {before or 'of an empty database'} is not one that this version can upgrade.",
         )
+    tells(COPY, 0, 1)
     snapshot = backup.make(settings, to, revision=before, passphrase=passphrase, at=at, says=says)
     says("Rehearsing on the copy …")
+    tells(REHEARSAL, 0, 1)
     with tempfile.TemporaryDirectory() as name:
         try:
             _rehearsed(snapshot, settings, Path(name), at=at)
@@ -60,7 +74,8 @@ def upgrade(settings: Settings, to: Path, *, passphrase: str, at: datetime, says
             ) from problem
     says("Upgrading the site …")
     try:
-        build_schema(settings.database_url)
+        _migrated(settings.database_url, missing(before), tells)
+        tells(CHECKS, 0, 1)
         _require_sound(settings)
     except Exception as problem:
         says("Putting the site back …")
@@ -69,6 +84,18 @@ def upgrade(settings: Settings, to: Path, *, passphrase: str, at: datetime, says
             f"The upgrade failed and the site was put back as it was: {_said(problem)}"
         ) from problem
     return Upgraded(before, newest(), snapshot.folder)
+
+
+def _migrated(database_url: str, number: int, tells: Tells) -> None:
+    done = 0
+    tells(MIGRATION, done, number)
+
+    def applied() -> None:
+        nonlocal done
+        done += 1
+        tells(MIGRATION, done, number)
+
+    build_schema(database_url, applied=applied)
 
 
 def standing(database_url: str) -> str:

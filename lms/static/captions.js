@@ -2,7 +2,9 @@
    is edited as it is.
 
      <textarea name="text">   WebVTT
-     [data-cue-editor][data-words]   hidden: filled with the rows;  [data-cue-keys]   hidden: shown with them */
+     [data-cue-editor][data-words]   hidden: filled with the rows;  [data-cue-keys]   hidden: shown with them
+     [data-sound=URL][data-window][data-length]   hidden: the drawn sound around the moment, with the captions laid over it
+     [data-sound-whole]   that of the whole film;  [data-sound-time], [data-sound-help]   shown with them */
 (() => {
   'use strict';
   const doc = document, text = doc.querySelector('textarea[name=text]'), place = doc.querySelector('[data-cue-editor]'), video = doc.querySelector('video');
@@ -118,6 +120,65 @@
     const now = video.currentTime, here = seconds(part(line, 'start').value) <= now && now < seconds(part(line, 'end').value);
     if (here) line.setAttribute('aria-current', 'true'); else line.removeAttribute('aria-current');
   }));
+  /* ---- The sound: drawn by the server in windows, captions and the moment laid over it here ---- */
+  const near = doc.querySelector('[data-sound]'), whole = doc.querySelector('[data-sound-whole]');
+  if (near && whole) {
+    const span = +near.dataset.window, length = +near.dataset.length, time = doc.querySelector('[data-sound-time]'), kept = {};
+    let begin = -1;
+    const layer = place => {
+      const made = doc.createElementNS('http://www.w3.org/2000/svg', 'svg');
+      made.setAttribute('preserveAspectRatio', 'none');
+      made.setAttribute('aria-hidden', 'true');
+      place.append(made);
+      return made;
+    };
+    const over = layer(near), overWhole = layer(whole);
+    over.setAttribute('viewBox', '0 0 ' + span + ' 32');
+    overWhole.setAttribute('viewBox', '0 0 ' + length + ' 32');
+    const box = (svg, name, x, width) => {
+      const made = doc.createElementNS(svg.namespaceURI, 'rect');
+      Object.entries({ class: name, x, width: Math.max(0, width), y: 0, height: 32 }).forEach(([key, value]) => made.setAttribute(key, value));
+      svg.append(made);
+    };
+    const lay = () => {
+      over.textContent = overWhole.textContent = '';
+      Array.from(rows.children).forEach(line => {
+        const from = Math.max(seconds(part(line, 'start').value), begin), to = Math.min(seconds(part(line, 'end').value), begin + span);
+        if (to > from) box(over, 'cue', from - begin + 0.02, to - from - 0.04);
+      });
+      box(over, 'now', video.currentTime - begin, span / 400);
+      box(overWhole, 'now', video.currentTime, length / 200);
+    };
+    const turn = () => {
+      const wanted = Math.min(Math.floor(video.currentTime / span), Math.floor((length - 0.01) / span)) * span;
+      if (wanted !== begin) {
+        begin = wanted;
+        time.textContent = clock(begin) + ' – ' + clock(begin + span);
+        kept[begin] = kept[begin] || fetch(near.dataset.sound + '?from=' + begin, { credentials: 'same-origin' }).then(reply => reply.text());
+        kept[begin].then(drawn => {
+          if (begin !== wanted) return;
+          const old = near.querySelector('[data-drawn]'), made = doc.importNode(new DOMParser().parseFromString(drawn, 'image/svg+xml').documentElement, true);
+          if (old) old.remove();
+          made.dataset.drawn = '';
+          if (made.localName === 'svg') near.prepend(made);
+        }, () => { delete kept[wanted]; });
+      }
+      lay();
+    };
+    const press = (place, start, wide) => place.addEventListener('click', e => {
+      const frame = place.getBoundingClientRect();
+      video.currentTime = Math.min(length, start() + (e.clientX - frame.left) / frame.width * wide);
+    });
+    press(near, () => begin, span);
+    press(whole, () => 0, length);
+    ['timeupdate', 'seeking', 'loadedmetadata'].forEach(name => video.addEventListener(name, turn));
+    const smooth = () => { if (!video.paused) { turn(); requestAnimationFrame(smooth); } };
+    video.addEventListener('play', smooth);
+    place.addEventListener('input', lay);
+    place.addEventListener('click', lay);
+    [near, time, doc.querySelector('[data-sound-help]')].forEach(one => { one.hidden = false; });
+    turn();
+  }
   text.form.addEventListener('submit', write);
   place.append(rows, tools);
   place.hidden = false;

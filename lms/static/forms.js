@@ -9,6 +9,7 @@
      [data-fill=id]         button that writes its text into a textarea
      [data-no-id=id]        field that shows the warning #id when it holds an ID-card or phone number
      [data-all=name] [data-selected=name] [data-needs=name]   tick all, how many, a button that needs at least one
+     [data-script=url]      fetched once the page stands: what a first load need not carry
      [data-count]           numbers that go down with each decision */
 (() => {
   'use strict';
@@ -237,4 +238,5 @@
     setTimeout(renew, part.dataset.renew * 1000, part);
   }
   $$('[data-renew]').forEach(part => setTimeout(renew, part.dataset.renew * 1000, part));
+  $$('[data-script]').forEach(part => doc.head.append(Object.assign(make('script'), { src: part.dataset.script })));
 })();

@@ -37,7 +37,7 @@
 
   /* ---- What was played; a saved page that is opened again goes on with the report it had come to ---- */
   const before = parse(store.get(MINE)) || {}, begun = before.body || { intervals: [], seq: 0 };
-  let played = begun.intervals, seq = begun.seq, noted = JSON.stringify(played), newest = before.body && !before.sent ? store.get(MINE) : null, busy = false, rejected = false;
+  let played = begun.intervals, seq = begun.seq, again = [], noted = JSON.stringify(played), newest = before.body && !before.sent ? store.get(MINE) : null, busy = false, rejected = false;
 
   function union(a, b) {
     const out = [];
@@ -47,6 +47,20 @@
       else out.push(span.slice());
     });
     return out;
+  }
+  /* What is played a second time on this page, for the map of what is watched again: a run of the film laid over what had been
+     played when it began. It proves nothing and is not kept over a reload. */
+  let run = null;
+  function rerun(ends) {
+    if (run && !video.seeking) {
+      const end = video.currentTime;
+      run.known.forEach(span => {
+        const from = Math.max(span[0], run.start), to = Math.min(span[1], end);
+        if (to > from) again = union(again, [[Math.round(from * 100) / 100, Math.round(to * 100) / 100]]);
+      });
+    }
+    if (ends) run = null;
+    else if (!run) run = { start: video.currentTime, known: played.map(span => span.slice()) };
   }
   /* The element forgets what it played whenever it gets another stream; we do not. */
   function look() {
@@ -58,11 +72,11 @@
   /* Write down what is new; the text to send, or null if nothing is. */
   function note() {
     look();
-    const what = JSON.stringify(played);
+    const what = JSON.stringify(played.concat(again));
     if (rejected || !played.length || what === noted) return null;
     noted = what;
     seq += 1;
-    const body = { session, seq, intervals: played, position: Math.round(video.currentTime * 10) / 10, rate: video.playbackRate };
+    const body = { session, seq, intervals: played, again: again.slice(0, 500), position: Math.round(video.currentTime * 10) / 10, rate: video.playbackRate };
     newest = JSON.stringify({ url: given.beat, account, at: Date.now(), body });
     store.set(MINE, newest);
     store.set(PLACE, JSON.stringify({ t: body.position, at: Date.now() }));
@@ -136,8 +150,10 @@
 
   ['pause', 'ended'].forEach(name => video.addEventListener(name, beat));
   let looked = 0;
+  ['pause', 'seeking', 'emptied'].forEach(name => video.addEventListener(name, () => rerun(true)));
   video.addEventListener('timeupdate', () => {
     look();
+    if (!video.paused && !video.seeking) rerun();
     if (Math.abs(video.currentTime - looked) < 5) return;
     looked = video.currentTime;    /* kept every five seconds of film, so that even a crash loses no more */
     note();

@@ -2,6 +2,8 @@
    Loaded late with the page of a lecture; without it the links open the page at that moment.
 
    [data-follow]      a list of links with [data-seek]; the present one is marked
+   ol[data-stills]    its words stand on a button; pressed, each link gets its picture from video[data-stills], now and next time
+   [data-peek]        shows the picture of the moment while the film is still looking for it
    [data-transcript=URL][data-search][data-found]   <details> with [data-cues], or fetches them from URL when it is opened
    form[data-note]    its at_s follows the film; [data-note-time] says so */
 (() => {
@@ -78,6 +80,7 @@
           link.setAttribute('aria-current', 'true');
           const frame = list.closest('details');
           if (frame && frame.open && list.scrollHeight > list.clientHeight) list.scrollTop = link.offsetTop - list.offsetTop - list.clientHeight / 3;
+          if (frame && frame.open && list.scrollWidth > list.clientWidth) list.scrollLeft = link.offsetLeft - list.offsetLeft - list.clientWidth / 3;
         } else link.removeAttribute('aria-current');
       });
     });
@@ -86,6 +89,49 @@
       if (time) time.textContent = clock(video.currentTime);
     }
   });
+
+  /* ---- Pictures: a still weighs 1 to 3 KB, and none is loaded before somebody wants it ---- */
+  const stills = video.dataset.stills, shown = doc.querySelector('ol[data-stills]'), peek = doc.querySelector('[data-peek]');
+  const still = (made, t) => { made.src = stills + Math.floor(t) + '.webp'; return made; };
+  function picture() {
+    shown.classList.add('seen');
+    all('[data-seek]', shown).forEach(link => {
+      const made = new Image(96, Math.round(96 * video.height / video.width));
+      made.alt = '';    /* the link says the same in words */
+      made.loading = 'lazy';
+      link.firstElementChild.after(still(made, link.dataset.seek));
+    });
+  }
+  if (stills && shown) {
+    let wanted = null;
+    try { wanted = localStorage.getItem('stills'); } catch (e) { /* forbidden: asked again next time */ }
+    if (wanted && !(navigator.connection || {}).saveData) picture();
+    else {
+      const button = doc.createElement('button');
+      button.type = 'button';
+      button.className = 'btn small';
+      button.textContent = shown.dataset.stills;
+      button.onclick = () => {
+        button.remove();
+        picture();
+        try { localStorage.setItem('stills', '1'); } catch (e) { /* as above */ }
+      };
+      shown.after(button);
+    }
+  }
+  if (stills && peek) {
+    let waiting = 0;
+    video.addEventListener('seeking', () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        if (!video.seeking) return;
+        const made = still(peek.firstElementChild, video.currentTime);
+        made.onload = () => { peek.hidden = !video.seeking; };
+        peek.lastElementChild.textContent = clock(video.currentTime);
+      }, 200);
+    });
+    video.addEventListener('seeked', () => { peek.hidden = true; });
+  }
 
   /* ---- Keys, as other players have them; none while somebody types ---- */
   const chapters = () => all('.chapters[data-follow] [data-seek]').map(link => Number(link.dataset.seek));

@@ -186,6 +186,18 @@ def asset(name: str) -> str:
     return _assets().url(name)
 
 
+def inline(name: str) -> tuple[Markup, str]:
+    """A script of ours for a page that is saved and opened without a site: its text, and the CSP source that allows it."""
+    text = minified(name, (SOURCE / name).read_bytes()).decode()
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(text), f"sha256-{digest}"  # noqa: S704 (our own file)
+
+
+def inline_style() -> tuple[Markup, str]:
+    """The whole stylesheet for such a page, and the CSP source that allows it."""
+    return Markup(_assets().stylesheet), _assets().style_hash  # noqa: S704 (our own file)
+
+
 def icon(name: str, label: str | None = None, *, size: str = "") -> Markup:
     """An icon of the page's sprite. With `label` it speaks; without, it is decoration. `size` is a class of the stylesheet."""
     g.setdefault("icons", set()).add(name)

@@ -10,7 +10,7 @@ from lms.web.guard import actor, members
 bp = Blueprint("home", __name__)
 
 
-WAITS = frozenset({"decision", "trouble"})
+WAITS = frozenset({"decision", "trouble", "feedback"})
 """Tasks that bring staff to the first page before their own work."""
 
 

@@ -16,7 +16,9 @@ from lms.web.back import own_page
 LIMIT_BYTES = 500_000
 """Of a sealed form; a long question in two languages is a tenth of it."""
 
-SECRETS = frozenset({"pin", "password", "pin_password", "old", "new", "again", "form_token"})
+SECRETS = frozenset(
+    {"pin", "password", "pin_password", "old", "new", "again", "form_token", "identity_number"}
+)
 """Fields that never leave the request they came with: each password field of the product (tests/house/test_doors.py)."""
 
 

@@ -340,10 +340,11 @@ def test_the_list_leaves_as_csv_and_the_trail_knows(bare_app, cast, office):
     assert answer.data.startswith(b"\xef\xbb\xbf")
     lines = answer.data.decode("utf-8-sig").splitlines()
     assert (
-        lines[0] == "Name in Chinese,Name in Latin letters,Name in its own script,Login,Role,Cohort,Account"
+        lines[0]
+        == "Name in Chinese,Name in Latin letters,Name in its own script,Login,Role,Cohort,Account,Professional title,Specialty"
     )
-    assert "李思远,Li Siyuan,,siyuan@example.org,Trainee,2026A,open" in lines
-    assert "陈静,Chen Jing,,chen@example.org,Administrator,site,open" in lines
+    assert "李思远,Li Siyuan,,siyuan@example.org,Trainee,2026A,open,," in lines
+    assert "陈静,Chen Jing,,chen@example.org,Administrator,site,open,," in lines
     with bare_app.app_context():
         event = db.session.scalars(select(AuditEvent).where(AuditEvent.act == "accounts.people.export")).one()
         assert (event.account_id, event.detail) == (cast.administrator.account_id, {"count": 12})

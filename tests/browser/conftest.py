@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -33,9 +32,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lms.operations import deploy
 from lms.settings import load
+from tests import servers
 from tests.browser.link import Link
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -74,13 +74,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # ---------------------------------------------------------------- the site
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -212,39 +205,15 @@ def link() -> Iterator[Callable[[Site], Link]]:
 @pytest.fixture(scope="session")
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Site], str]]:
     """`nginx(site)`: the address of the site behind an nginx with the configuration that `lms deploy nginx` writes."""
-    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not here")
-    running: list[subprocess.Popen[bytes]] = []
+    with contextlib.ExitStack() as started:
 
-    def start(site: Site) -> str:
-        folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-        settings = load({}, env="demo", data_dir=site.data, base_url=f"http://localhost:{port}")
-        server = deploy.written("nginx", settings, bind=f"127.0.0.1:{site.port}")["firefly.conf"]
-        places = "".join(
-            f"    {name}_temp_path {folder}/{name};\n"
-            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        conf = folder / "nginx.conf"
-        user = "user root;\n" if os.getuid() == 0 else ""  # of this test only: it must read a folder of ours
-        conf.write_text(
-            f"{user}daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n"
-            f"events {{}}\nhttp {{\n    access_log off;\n{places}{server}}}\n",
-            encoding="utf-8",
-        )
-        subprocess.run([program, "-t", "-q", "-p", folder, "-c", conf], check=True)
-        running.append(subprocess.Popen([program, "-p", folder, "-c", conf], stdin=subprocess.DEVNULL))
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                return f"http://localhost:{port}"
-            time.sleep(0.05)
-        pytest.fail((folder / "nginx.log").read_text())
+        def start(site: Site) -> str:
+            folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+            settings = load({}, env="demo", data_dir=site.data, base_url=f"http://localhost:{port}")
+            started.enter_context(servers.nginx(settings, folder, port=port, bind=[f"127.0.0.1:{site.port}"]))
+            return f"http://localhost:{port}"
 
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(10)
+        yield start
 
 
 # ---------------------------------------------------------------- browsers

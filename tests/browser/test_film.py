@@ -1,5 +1,6 @@
 """The film in real Chromium: sent in pieces over a line that breaks, watched with everything beside it, kept and played offline."""
 
+import os
 import re
 import subprocess
 import time
@@ -165,3 +166,68 @@ def test_a_lecture_kept_on_the_phone_plays_and_seeks_without_a_connection_and_is
     page.get_by_role("button", name="Remove from this phone").click()
     expect(page.locator("[data-kept-list]")).to_contain_text("Nothing is kept")
     assert page.evaluate("caches.keys().then(n => Promise.all(n.filter(x => x.startsWith('media-')).map(x => caches.open(x).then(c => c.keys().then(k => k.length)))))") in ([], [0])  # fmt: skip
+
+
+def test_pictures_come_only_when_asked_for_and_captions_are_timed_to_the_drawn_sound(
+    own_site, phone, desk, sign_in
+):
+    teacher = desk("en", base_url=own_site.url).new_page()
+    sign_in(teacher, *ACCOUNTS["educator"])
+    address = lecture_address(teacher)
+    teacher.goto(address + "/chapters")
+    teacher.locator("[name=chapters]").fill("0:00 | 开始 | Start\n0:12 | 气道 | Airway")
+    teacher.get_by_role("button", name="Save the chapters").click()
+    teacher.goto(address + "/captions/en/edit")
+    near = teacher.locator("[data-sound]")
+    expect(near.locator("svg[data-drawn] path")).to_have_count(1)
+    holds(lambda: teacher.locator("video").evaluate("v => v.readyState > 0"), "the film is known")
+    near.click(position={"x": near.bounding_box()["width"] / 2, "y": 20})
+    holds(
+        lambda: 9 < teacher.locator("video").evaluate("v => v.currentTime") < 11,
+        "the drawing leads to its moment",
+    )
+    expect(near.locator(".now")).to_have_count(1)
+    picture(teacher, "captions")
+
+    page = phone("en", base_url=own_site.url).new_page()
+    sign_in(page, *ACCOUNTS["trainee"])
+    page.goto(address)
+    button = page.get_by_role("button", name="Show pictures")
+    button.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    assert not page.evaluate(STILLS), "a page that is only opened loads none"
+    button.click()
+    holds(lambda: len(page.evaluate(STILLS)) == 2, "one picture for each chapter")
+    assert 0 < max(page.evaluate(STILLS)) <= 4096
+    page.get_by_text("The film in pictures").click()
+    strip = page.locator(".strip img")
+    holds(lambda: strip.first.evaluate("i => i.naturalWidth") > 0, "the strip is shown")
+    picture(page, "pictures")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    expect(strip.nth(1)).to_have_attribute("alt", re.compile(r"^Picture at "))
+    strip.nth(1).click()
+    holds(lambda: page.locator("video").evaluate("v => v.currentTime") > 3, "a picture leads to its moment")
+    page.locator("video").evaluate("v => v.pause()")
+
+    # What is heard twice on one page is told apart from what is heard once.
+    told: list[dict] = []
+    page.on("request", lambda request: request.url.endswith("/beats") and told.append(request.post_data_json))
+    film = page.locator("video")
+    for _time in range(2):
+        film.evaluate("v => { v.currentTime = 2; return v.play(); }")
+        holds(lambda: film.evaluate("v => v.currentTime") > 5, "it plays")
+        film.evaluate("v => v.pause()")
+    holds(lambda: page.wait_for_timeout(100) or (told and told[-1]["again"]), "the second time is told")
+    start, end = told[-1]["again"][0]
+    assert 1.9 <= start < 3
+    assert 4 < end < 6
+
+
+STILLS = "performance.getEntriesByType('resource').filter(one => one.name.includes('/stills/')).map(one => one.encodedBodySize)"
+
+
+def picture(page, name: str) -> None:
+    """Keep the page as a picture where the environment says so."""
+    folder = os.environ.get("FILM_PICTURES")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)

@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -115,7 +115,7 @@ def test_a_course_comes_out_as_one_file_and_in_again_the_same(app, browser, cast
     before, after = comparable(old), comparable(new)
     item = before["modules"][0]["items"][1]
     assert item["release"] == {"all": [{"done": "item0"}, {"from": "2026-01-01"}]}
-    item["release"] = {"all": [{"done": "item0"}]}  # dates belong to a cohort
+    assert item["release"] == after["modules"][0]["items"][1]["release"], "the same cohort, the same dates"
     for one in (*before["pictures"], *after["pictures"]):
         one.pop("sha256")  # the gate writes a picture anew
     assert after["modules"][0]["items"][1].pop("film", None) is None, "a film shows only when it is prepared"
@@ -160,10 +160,20 @@ WRONG = (
     (packed(), "package_broken"),
     (packed("{"), "package_broken"),
     (packed("[" * 100_000), "package_broken"),
-    (packed(whole(version=2)), "package_broken"),
+    (packed(whole(version=3)), "package_broken"),
     (packed(whole(course={"title_zh": "课"})), "package_broken"),
     (packed(page(kind="test")), "package_broken"),
     (packed(page(kind="file")), "package_broken"),
+    (packed(page(kind="test", test="t")), "package_broken"),
+    (packed(page(kind="test", test=["t"])), "package_broken"),
+    (packed(page(film=[1])), "package_broken"),
+    (packed(page(sources=["s"])), "package_broken"),
+    (packed(whole(begins="soon")), "package_broken"),
+    (
+        packed(whole(tests=[{"ref": "t", "title_zh": "测", "title_en": "T", "purpose": "bribe"}])),
+        "package_broken",
+    ),
+    (packed(whole(sources=[{"ref": "s", "title": "G", "url": "javascript:1"}])), "package_broken"),
     (packed(whole(), **{"..__..__etc__passwd": "x"}), "package_names"),
     (packed(whole(), __etc__passwd="x"), "package_names"),
     (packed(whole(), media__x="x"), "package_names"),
@@ -218,7 +228,7 @@ def test_what_a_course_file_says_passes_the_same_gates_as_what_is_typed(
     assert not db.session.scalars(select(Course)).all()
 
 
-def test_a_course_is_copied_for_the_next_cohort_with_all_but_its_dates(app, cast, full, next_cohort, at):
+def test_a_course_is_copied_for_the_next_cohort_and_its_dates_move_along(app, cast, full, next_cohort, at):
     cohort, teacher = next_cohort
     full.cohort = cast.cohort
     with pytest.raises(NotAllowed):
@@ -231,7 +241,8 @@ def test_a_course_is_copied_for_the_next_cohort_with_all_but_its_dates(app, cast
     assert {one.cohort_id for one in copied} == {cohort.id}
     lecture = next(one for one in copied if isinstance(one, Lecture))
     unit = next(one for one in copied if isinstance(one, Unit) and one.kind == "page")
-    assert lecture.release == {"all": [{"done": unit.public_id}]}
+    moved = date(2026, 1, 1) + (cohort.start_on - cast.cohort.start_on)
+    assert lecture.release == {"all": [{"done": unit.public_id}, {"from": moved.isoformat()}]}
     shown = db.session.scalars(
         select(CourseFile).where(CourseFile.course_id == made.id, CourseFile.kind == "picture")
     ).one()

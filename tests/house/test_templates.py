@@ -6,8 +6,8 @@ import re
 from jinja2 import Environment
 from jinja2.ext import babel_extract
 
-OWN_STYLE = ("certificates/", "emails/")
-"""Print templates and mails: they never meet the policy of our pages."""
+OWN_STYLE = ("certificates/", "emails/", "upgrading.html")
+"""Print templates and mails, which never meet the policy of our pages, and the page that stands alone under its own."""
 
 HASHED_STYLE = "base.html"
 """Carries the one hashed style block of a first visit."""

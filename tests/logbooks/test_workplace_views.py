@@ -139,3 +139,48 @@ def test_strangers_do_not_know_that_it_exists(desk, cast, browser, app):
             assert client.get(f"/workplace/{one.public_id}{url}").status_code == 404
         for act in ("assess", "decline", "cancel", "respond"):
             assert client.post(f"/workplace/{one.public_id}/{act}", data={}).status_code == 404
+
+
+@pytest.mark.parametrize("state", [rules.REQUESTED, rules.SUBMITTED, rules.RESPONDED, rules.DECLINED])
+def test_all_assessments_lead_somewhere_for_everybody_who_reads_one(desk, cast, browser, app, state):
+    assessment = brought_to(desk, state)
+    for who in (cast.trainee, cast.mentor, cast.second_assessor, cast.director, cast.auditor):
+        follow(browser(who), assessment)
+
+
+def test_a_colleague_who_is_not_paired_is_led_to_what_they_were_asked_for(desk, cast, browser, app):
+    assessment = ask(desk, assessor=cast.other_mentor)
+    do(desk, "submit", assessment, cast.other_mentor)
+    assert follow(browser(cast.other_mentor), assessment) == "/workplace/to-assess"
+
+
+def follow(client, assessment):
+    """The last link of the page, which opens."""
+    page = client.get(f"/workplace/{assessment.public_id}").text
+    link = re.findall(r'<a class="btn" href="([^"]+)"', page)[-1]
+    assert client.get(link).status_code == 200
+    return link
+
+
+@pytest.mark.parametrize("many", [1, 6])
+def test_the_pages_take_at_most_twelve_queries_however_long_the_list(desk, cast, browser, app, queries, many):
+    for number in range(many):
+        assessment = ask(desk, ago=number % 5)
+        do(desk, "submit", assessment, cast.mentor)
+    waiting = ask(desk)
+    own, trainee = f"/trainees/{cast.enrolment.public_id}/workplace", cast.trainee
+    for who, url in (
+        (trainee, "/workplace"),
+        (trainee, "/workplace/new"),
+        (trainee, f"/workplace/{assessment.public_id}"),
+        (cast.mentor, "/workplace/to-assess?state="),
+        (cast.mentor, f"/workplace/{waiting.public_id}/assess"),
+        (cast.mentor, f"/workplace/{assessment.public_id}"),
+        (cast.mentor, own),
+        (cast.director, own),
+    ):
+        client = browser(who)
+        client.get(url)
+        with queries() as seen:
+            assert client.get(url).status_code == 200
+        assert seen.count <= 12, (url, seen.statements)

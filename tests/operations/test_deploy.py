@@ -89,9 +89,9 @@ def test_init_writes_the_settings_once_and_every_command_reads_them(tmp_path, ca
 def test_no_blank_stays_in_a_written_file(tmp_path, base_url, listen, database):
     settings = load({}, env="test", data_dir=tmp_path, base_url=base_url, database_url=database)
     files = {
-        **deploy.written("nginx", settings, bind="127.0.0.1:9000"),
+        **deploy.written("nginx", settings, bind=["127.0.0.1:9000"]),
         **deploy.written(
-            "systemd", settings, bind="127.0.0.1:9000", settings_file=Path("/etc/firefly/settings.env")
+            "systemd", settings, bind=["127.0.0.1:9000"], settings_file=Path("/etc/firefly/settings.env")
         ),
     }
     assert set(files) == {

@@ -2,8 +2,12 @@
 
 import dataclasses
 import gzip
+import json
+import socket
 import sqlite3
 import subprocess
+import urllib.error
+import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from lms.app import create_app
 from lms.core import audit, copies, ids, signing
 from lms.core.db import db
 from lms.core.errors import RuleBroken
-from lms.migrations import newest
+from lms.migrations import missing, newest
 from lms.operations import backup, upgrade
 from lms.settings import load
 from tests.conftest import POSTGRES, _postgres
@@ -149,14 +153,90 @@ def test_a_newer_site_or_none_is_refused(released, tmp_path, at):
     assert refusal.value.code == "none"
 
 
-def test_from_the_command_line(released, tmp_path, monkeypatch, capsys):
-    for name in ("env", "data_dir", "database_url", "base_url"):
-        monkeypatch.setenv(f"LMS_{name.upper()}", str(getattr(released, name)))
-    monkeypatch.setattr(upgrade, "_exam", lambda *_given: (_ for _ in ()).throw(ValueError("broken")))
-    assert cli.main(["upgrade", "--to", str(tmp_path / "copies")]) == 1
+@pytest.fixture
+def command(released, tmp_path, monkeypatch):
+    """`command()` upgrades the released site from the command line; `command.url` is where the site listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        bind = f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def act():
+        with pytest.MonkeyPatch.context() as settings:
+            for name in ("env", "data_dir", "database_url", "base_url"):
+                settings.setenv(f"LMS_{name.upper()}", str(getattr(released, name)))
+            return cli.main(["upgrade", "--to", str(tmp_path / ids.token()), "--bind", bind])
+
+    act.url, act.bind = f"http://{bind}", bind
+    return act
+
+
+def asked(url, *, data=None, **headers):
+    """Status, headers and text of what the site says."""
+    request = urllib.request.Request(url, data=data, headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request, timeout=10)
+    return answer.value.code, answer.value.headers, answer.value.read().decode()
+
+
+def test_from_the_command_line(command, monkeypatch, capsys):
+    with monkeypatch.context() as broken:
+        broken.setattr(upgrade, "_exam", lambda *_given: (_ for _ in ()).throw(ValueError("broken")))
+        assert command() == 1
     assert "not touched" in capsys.readouterr().err
-    monkeypatch.undo()
-    for name in ("env", "data_dir", "database_url", "base_url"):
-        monkeypatch.setenv(f"LMS_{name.upper()}", str(getattr(released, name)))
-    assert cli.main(["upgrade", "--to", str(tmp_path / "more copies")]) == 0
+    assert command() == 0
     assert f"from 0001 to {newest()}" in capsys.readouterr().out
+
+
+def test_whoever_comes_meanwhile_reads_how_far_it_is(command, released, monkeypatch):
+    seen, require = [], upgrade._require_sound
+
+    def look(settings):
+        seen.append(asked(command.url + "/logbook", **{"Accept": "text/html", "Accept-Language": "zh-CN"}))
+        seen.append(
+            asked(command.url + "/x", data=b"a=b", **{"Accept": "text/html", "Accept-Language": "en"})
+        )
+        seen.append(
+            asked(command.url + "/sittings/1/ops", data=b"{}", **{"Content-Type": "application/json"})
+        )
+        require(settings)
+
+    monkeypatch.setattr(upgrade, "_require_sound", look)
+    assert command() == 0
+    assert len(seen) == 6
+    assert {status for status, _headers, _text in seen} == {503}
+    (_, headers, rehearsing), (_, _, typed), (_, _, sent), (_, _, checking), _, (_, _, last) = seen
+    assert headers["Retry-After"] == "5"
+    assert headers["Cache-Control"] == "no-store"
+    assert 'lang="zh-Hans"' in rehearsing
+    assert "正在升级" in rehearsing
+    assert 'http-equiv="refresh"' in rehearsing
+    assert rehearsing.index('aria-current="step"') < checking.index('aria-current="step"')
+    assert 'value="25"' in rehearsing
+    assert 'value="75"' in checking
+    assert "Go back in your browser" in typed
+    assert 'http-equiv="refresh"' not in typed
+    assert (json.loads(sent)["step"], json.loads(last)["step"]) == ("rehearsal", "checks")
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(command.url, timeout=5)  # the address is free for the site again
+
+
+def test_each_migration_moves_the_bar(released, tmp_path, at):
+    heard = []
+    upgrade.upgrade(
+        released, tmp_path / "copies", passphrase="a passphrase on paper", at=at, says=lambda _line: None, tells=lambda *step: heard.append(step)
+    )  # fmt: skip
+    number = missing("0001")
+    moved = [(done, of) for step, done, of in heard if step == "migration"]
+    assert moved == [(done, number) for done in range(number + 1)]
+    assert number > 20
+    assert [step for step, done, _of in heard if not done] == list(upgrade.STEPS)
+
+
+def test_a_site_that_still_runs_is_not_upgraded(command, released, capsys):
+    before = rows(released)
+    host, port = command.bind.split(":")
+    with socket.create_server((host, int(port))):
+        assert command() == 2
+    assert "stop the site first" in capsys.readouterr().err
+    assert upgrade.standing(released.database_url) == "0001"
+    assert rows(released) == before

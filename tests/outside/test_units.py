@@ -20,7 +20,7 @@ def test_systemd_accepts_every_unit(tmp_path, database):
             pytest.fail("systemd is needed")
         pytest.skip("systemd is not here")
     settings = load({}, env="test", data_dir=tmp_path, database_url=database)
-    files = deploy.written("systemd", settings, bind="127.0.0.1:8000")
+    files = deploy.written("systemd", settings, bind=["127.0.0.1:8000"])
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     judged = subprocess.run(

@@ -1,6 +1,16 @@
 """Pages of accounts: doors, one's own account, presence, people, the audit trail."""
 
-from lms.accounts.views import account, doors, hooks, importing, invitations, people, presence, trail
+from lms.accounts.views import (
+    account,
+    doors,
+    hooks,
+    importing,
+    invitations,
+    people,
+    presence,
+    profiles,
+    trail,
+)
 from lms.accounts.views.blueprint import bp
 from lms.accounts.views.doors import ask_sign_in
 
@@ -14,5 +24,6 @@ __all__ = [
     "invitations",
     "people",
     "presence",
+    "profiles",
     "trail",
 ]

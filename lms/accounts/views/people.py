@@ -9,7 +9,9 @@ from wtforms import SelectChoice
 
 from lms.accounts import queries, services
 from lms.accounts.forms import EndGrantForm, GrantForm, LoginForm, NewPersonForm, PersonForm
-from lms.accounts.models import Grant
+from lms.accounts.models import Grant, PersonProfile
+from lms.accounts.queries import profiles
+from lms.accounts.rules.profiles import TITLES
 from lms.accounts.rules.words import place_name, place_names, role_name
 from lms.accounts.views.blueprint import bp
 from lms.core import clock, imports, ports, site
@@ -65,7 +67,9 @@ def people_page() -> ResponseReturnValue:
     )
 
 
-def _exported(row: queries.PersonRow, places: Mapping[str, ports.Scope]) -> Iterator[list[imports.Cell]]:
+def _exported(
+    row: queries.PersonRow, profile: PersonProfile | None, places: Mapping[str, ports.Scope]
+) -> Iterator[list[imports.Cell]]:
     """A line for each account and role of a person, in the columns that the import reads."""
     held: list[Grant | None] = [*row.grants] or [None]
     for account in row.accounts:
@@ -80,6 +84,8 @@ def _exported(row: queries.PersonRow, places: Mapping[str, ports.Scope]) -> Iter
                 role_name(grant.role) if grant else "",
                 place.short if place else (grant.scope if grant else ""),
                 state,
+                str(TITLES.get(profile.title, profile.title)) if profile else "",
+                profile.specialty if profile else "",
             ]
 
 
@@ -90,7 +96,8 @@ def people_csv() -> ResponseReturnValue:
     by = actor()
     rows, total = queries.people(by, on=clock.today(), search=typed("q"), per_page=None)
     places = {place.code: place for place in ports.places[0].scopes()}
-    lines = [line for row in rows for line in _exported(row, places)]
+    known = profiles.profiles(by)
+    lines = [line for row in rows for line in _exported(row, known.get(row.person.id), places)]
     header = [
         _("Name in Chinese"),
         _("Name in Latin letters"),
@@ -99,6 +106,8 @@ def people_csv() -> ResponseReturnValue:
         _("Role"),
         _("Cohort"),
         _("Account"),
+        _("Professional title"),
+        _("Specialty"),
     ]
     with transaction():
         services.note_export(count=total, at=clock.now(), by=by)

@@ -49,6 +49,7 @@ def _page(*, verdict: audit.Verdict | None = None) -> ResponseReturnValue:
         detail_words=trail.detail_words,
         broken_name=trail.broken_name,
         verdict=verdict,
+        reads_profiles=actor().is_any(Role.DATA_PROTECTION_OFFICER),
     )
 
 

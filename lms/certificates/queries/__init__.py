@@ -37,6 +37,7 @@ from lms.certificates.queries.cohorts import (
     rule_of,
     standing,
     standing_certificates,
+    successor,
     tasks,
     waived,
     waivers,
@@ -52,11 +53,12 @@ from lms.certificates.queries.documents import (
     latest_file,
     listed_on,
     lost_with,
+    published_lists,
     status_list,
     status_list_ids,
     untrue_list,
 )
-from lms.certificates.queries.files import inspect_here, registered, verify_key
+from lms.certificates.queries.files import inspect_here, published_trust, registered, verify_key
 from lms.certificates.queries.log import (
     LogVerdict,
     check_log,
@@ -118,6 +120,8 @@ __all__ = [
     "own_way",
     "progress_of",
     "public_certificate",
+    "published_lists",
+    "published_trust",
     "ready_ids",
     "refusal",
     "refusal_words",
@@ -130,6 +134,7 @@ __all__ = [
     "standing_certificates",
     "status_list",
     "status_list_ids",
+    "successor",
     "tasks",
     "unlogged",
     "untrue_list",

@@ -45,12 +45,13 @@ Facts = Mapping[str, FactValue]
 def facts(cohort_id: int) -> dict[int, Facts]:
     """What every trainee of a cohort has of every fact; a set-based query per feature."""
     lectures = courses.lecture_facts(cohort_id)
-    entries = logbooks.entry_facts(cohort_id)
+    entries, items = logbooks.entry_facts(cohort_id), logbooks.approved_facts(cohort_id)
     return {
         number: _facts(
             (lectures.completed.get(number, 0), lectures.total),
             (tests.tests_passed, tests.tests_total),
             entries.get(number, 0),
+            (items.approved.get(number, 0), items.total.get(number, 0)),
         )
         for number, tests in assessments.test_facts(cohort_id).items()
     }
@@ -60,18 +61,21 @@ def facts_of(enrolment: Enrolment) -> Facts:
     """What one trainee has of every fact."""
     lectures = courses.lecture_facts(enrolment.cohort_id, enrolment_id=enrolment.id)
     tests = assessments.test_facts_of(enrolment)
+    items = logbooks.approved_facts(enrolment.cohort_id, enrolment_id=enrolment.id)
     return _facts(
         (lectures.completed.get(enrolment.id, 0), lectures.total),
         (tests.tests_passed, tests.tests_total),
         logbooks.signed_count(enrolment.id),
+        (items.approved.get(enrolment.id, 0), items.total.get(enrolment.id, 0)),
     )
 
 
-def _facts(lectures: tuple[int, int], tests: tuple[int, int], entries: int) -> Facts:
+def _facts(lectures: tuple[int, int], tests: tuple[int, int], entries: int, items: tuple[int, int]) -> Facts:
     return {
         "lectures": FactValue(*lectures),
         "tests": FactValue(*tests),
         "entries_signed": FactValue(entries),
+        "items_approved": FactValue(*items),
     }
 
 
@@ -228,6 +232,8 @@ class MatrixRow:
     enrolment: Enrolment
     trace: Trace | None
     certificate: Certificate | None
+    successor: Certificate | None = None
+    """What is being made to replace the certificate."""
 
     @property
     def state(self) -> str:
@@ -297,20 +303,23 @@ def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int)
         row.enrolment_id: Trace.of_document(row.trace)
         for row in db.session.scalars(select(Standing).where(Standing.enrolment_id.in_(numbers)))
     }
-    certificates = {
-        row.enrolment_id: row
-        for row in db.session.scalars(
-            select(Certificate)
-            .where(
-                Certificate.enrolment_id.in_(numbers),
-                Certificate.state.in_(("good", "suspended", "reserved")),
-            )
-            .order_by(Certificate.edition.desc())  # the one that counts wins over the one being made
+    certificates: dict[int, list[Certificate]] = {}
+    for row in db.session.scalars(
+        select(Certificate)
+        .where(
+            Certificate.enrolment_id.in_(numbers),
+            Certificate.state.in_(("good", "suspended", "reserved")),
         )
-    }
+        .order_by(Certificate.edition)  # the one that counts comes before the one that is to replace it
+    ):
+        certificates.setdefault(row.enrolment_id, []).append(row)
     return Matrix(
         [
-            MatrixRow(enrolment, traces.get(enrolment.id), certificates.get(enrolment.id))
+            MatrixRow(
+                enrolment,
+                traces.get(enrolment.id),
+                *([*certificates.get(enrolment.id, []), None, None][:2]),
+            )
             for enrolment in enrolments
         ],
         counts,
@@ -437,6 +446,15 @@ def certificate(
         raise NotFound
     policy.require(by, permission, found, see=Permission.CERTIFICATE_READ)
     return found
+
+
+def successor(certificate: Certificate) -> Certificate | None:
+    """What is being made to replace a certificate, or could not be made."""
+    return db.session.scalar(
+        select(Certificate).where(
+            Certificate.supersedes == certificate.serial, Certificate.state == "reserved"
+        )
+    )
 
 
 @dataclass(frozen=True)

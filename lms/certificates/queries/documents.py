@@ -113,6 +113,13 @@ def status_list(purpose: str, number: int) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", found)
 
 
+def published_lists() -> Sequence[StatusList]:
+    """Every status list that has been published."""
+    return db.session.scalars(
+        select(StatusList).where(StatusList.valid_until.is_not(None)).order_by(StatusList.id)
+    ).all()
+
+
 def status_list_ids(certificate_id: int) -> Sequence[int]:
     """The status lists on which a certificate's credential has its place."""
     number, _index = credentials.status_place(certificate_id)

@@ -1,6 +1,8 @@
 """What the register knows of a file that somebody shows."""
 
+import base64
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select
 
@@ -25,6 +27,21 @@ def inspect_here(data: bytes) -> Finding | None:
     """Name what a PDF is, by this site's root, lists and register; None where the site has no authority."""
     trust = signing.trust_of(site.settings().keys_dir)
     return inspect(data, trust, register=registered) if trust else None
+
+
+def published_trust() -> dict[str, Any] | None:
+    """Root and lists of the site's authority as a browser takes them: DER in base64; None where there is no authority."""
+    trust = signing.trust_of(site.settings().keys_dir)
+    if trust is None:
+        return None
+    return {
+        "root": _base64(signing.der_of(trust.root)),
+        "lists": [_base64(signing.der_of(one)) for one in trust.crls],
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def verify_key(serial: str) -> str:

@@ -132,10 +132,12 @@ def _reserve(
 
 
 def _lock_people(person_ids: Sequence[int]) -> None:
-    """One reservation at a time for each person, taken in one order, so that two presses wait and never meet."""
-    db.session.execute(
-        select(Person.id).where(Person.id.in_(person_ids)).order_by(Person.id).with_for_update()
-    ).all()
+    """One reservation at a time for each person, taken in one order, so that two presses wait and never meet.
+
+    Rows that only point to the person (a lease that ends) need not wait: waiting for each other they would lock up.
+    """
+    people = select(Person.id).where(Person.id.in_(person_ids)).order_by(Person.id)
+    db.session.execute(people.with_for_update(key_share=True)).all()
 
 
 def replace(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -> Certificate:

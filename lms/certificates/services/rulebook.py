@@ -78,7 +78,15 @@ def pin_rule(cohort: Cohort, rule: RuleVersion, *, at: datetime, by: Actor | Non
 
 
 def set_rule(
-    cohort: Cohort, *, lectures: bool, tests: bool, entries: int, reason: str = "", at: datetime, by: Actor
+    cohort: Cohort,
+    *,
+    lectures: bool,
+    tests: bool,
+    entries: int,
+    items: int = 0,
+    reason: str = "",
+    at: datetime,
+    by: Actor,
 ) -> CohortRule | approvals.Approval:
     """Give a cohort its certificate rule, published in its programme if it is a new one. The same rule twice is once.
 
@@ -86,7 +94,7 @@ def set_rule(
     Raises RuleBroken ``rule_empty``, ``reason_missing`` or ``already_proposed``.
     """
     policy.require(by, Permission.COHORT_MANAGE, cohort)
-    wanted = rules.expression(lectures=lectures, tests=tests, entries=entries)
+    wanted = rules.expression(lectures=lectures, tests=tests, entries=entries, items=items)
     pinned = queries.cohort_rule(cohort.id)
     if pinned is not None and pinned.rule.sha256 == digest_of(wanted):
         return pinned

@@ -134,6 +134,7 @@ def set_rule(cohort_id: str) -> ResponseReturnValue:
             lectures=form.lectures.data,
             tests=form.tests.data,
             entries=form.entries.data or 0,
+            items=form.items.data or 0,
             reason=form.reason.data or "",
             at=clock.now(),
             by=by,
@@ -318,6 +319,7 @@ def certificate(serial: str) -> ResponseReturnValue:
         certificate=found,
         history=queries.history(found.id),
         has_credential=queries.has_credential(found),
+        successor=queries.successor(found),
     )
 
 

@@ -1,5 +1,7 @@
 """Public verification: by number, by file, and by the log; no sign-in."""
 
+import re
+
 from flask import jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
@@ -7,15 +9,38 @@ from werkzeug.datastructures import FileStorage
 from lms.certificates import checking, queries, rules
 from lms.certificates.forms import FileForm, SerialForm
 from lms.certificates.views.blueprint import bp
-from lms.core import clock, limits
+from lms.core import clock, i18n, limits
 from lms.core.errors import NotFound, RuleBroken
 from lms.core.i18n import _
 from lms.web.guard import public, reads_first, wants_json
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 VERIFY_LIMIT = (120, 60)
 """Checks and seconds per address: an office checking a pile by hand never meets it, a robot counting serials does."""
 FILE_LIMIT = (30, 60)
 """Files and seconds per address: each costs some 20 ms of work."""
+
+
+SAID_BY_SCRIPT = (
+    checking.GENUINE,
+    "revoked",
+    "suspended",
+    "superseded",
+    checking.OVERLAID,
+    checking.APPENDED,
+    checking.CHANGED,
+    checking.STRIPPED,
+    checking.LOOKALIKE,
+    checking.REVOKED_SIGNER,
+    checking.UNREGISTERED,
+    checking.FOREIGN,
+    checking.UNREADABLE,
+    "extended",
+    "unasked",
+)
+"""What verify.js may find: the judgements of ``checking``, a withdrawn one by its state, and what only the site can weigh."""
+MOST_STATES = 8
+"""Digests in one question: a file and what it was before each time stamp."""
 
 
 @bp.get("/verify")
@@ -35,8 +60,39 @@ def _form_page(form: SerialForm, file_form: FileForm) -> ResponseReturnValue:
         "certificates/verify_form.html",
         form=form,
         file_form=file_form,
-        takes_files=bool(queries.root_fingerprint()),
+        trust=_trust(),
+        codes=SAID_BY_SCRIPT,
     ), 422 if form.failed or file_form.failed else 200
+
+
+def _trust() -> dict[str, object] | None:
+    """What verify.js needs to judge a file; None where the site has no authority."""
+    trust = queries.published_trust()
+    return dict(trust, register="/verify/states.json") if trust else None
+
+
+@bp.get("/verify/states.json")
+@public
+def states() -> ResponseReturnValue:
+    """What the register says of a file, asked by the digests of its states only; nobody's full name."""
+    _limit()
+    digests = [one for one in request.args.getlist("sha256")[:MOST_STATES] if SHA256.fullmatch(one)]
+    known = queries.registered(digests) if digests else None
+    found = queries.public_certificate(known.serial, key="") if known else None
+    if found is None:
+        answer = jsonify(serial=None, state="unknown")
+    else:
+        own = "en" if i18n.locale() == "en" else "zh"
+        answer = jsonify(
+            _verdict(found, "")
+            | {
+                "programme": found.facts[f"programme_{own}"],
+                "issued_by": found.facts[f"sponsor_{own}"],
+                "sample": bool(found.facts.get("demo")),
+            }
+        )
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 @bp.post("/verify")

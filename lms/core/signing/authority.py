@@ -5,6 +5,7 @@ passphrase. The keys of root and issuing authority belong in a safe: they come b
 and to renew the lists, and the site works without them in between.
 """
 
+import base64
 import hashlib
 import os
 import tempfile
@@ -489,3 +490,10 @@ def load_certificate(data: bytes) -> x509.Certificate:
 def load_crl(data: bytes) -> x509.CertificateRevocationList:
     """A list in PEM or DER. Raises ``ValueError``."""
     return x509.load_pem_x509_crl(data) if b"-----BEGIN" in data else x509.load_der_x509_crl(data)
+
+
+def der_of(data: bytes) -> bytes:
+    """A certificate or list as plain DER, whether it came so or as PEM."""
+    if b"-----BEGIN" not in data:
+        return data
+    return base64.b64decode(b"".join(data.split(b"-----")[2].split()))

@@ -5,11 +5,13 @@ memory and output, a short list of container formats and no protocol but plain f
 anything costs; ``transcode`` fills a temporary folder that its caller publishes by one rename.
 """
 
+from lms.core.video import waveform
 from lms.core.video.able import version_and_lacks
 from lms.core.video.ladder import RUNGS, Rung, find_ffmpeg
 from lms.core.video.limits import REASONS, Limits, TranscodeFailed, TranscodeStopped, VideoRefused, reason
 from lms.core.video.manifest import Manifest, Rendition
 from lms.core.video.probing import Probe, probe
+from lms.core.video.stills import still
 from lms.core.video.transcoding import transcode
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "find_ffmpeg",
     "probe",
     "reason",
+    "still",
     "transcode",
     "version_and_lacks",
+    "waveform",
 ]

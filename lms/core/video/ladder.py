@@ -243,6 +243,16 @@ def thumbs(width: int, *, suffix: str, program: str) -> list[str]:
     return _command(ffmpeg.merge_outputs(sheet, grey).global_args(*_QUIET), program)
 
 
+PEAK_RATE_HZ = 4000
+
+
+def plain_sound(*, program: str) -> list[str]:
+    """The command for ``work/sound.raw``: the sound as 16-bit samples, in which its peaks are looked for."""
+    voice = ffmpeg.input("file:work/a-low.mp4")["a"]
+    made = voice.output("work/sound.raw", format="s16le", acodec="pcm_s16le", ac=1, ar=PEAK_RATE_HZ)
+    return _command(made.global_args(*_QUIET), program)
+
+
 def poster(name: str, *, at_s: float, target: str, program: str) -> list[str]:
     """The command for one still picture of at most 640 columns, WebP or JPEG by the name of ``target``."""
     quality = (

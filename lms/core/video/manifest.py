@@ -64,6 +64,11 @@ class Manifest:
     slides: tuple[int, ...] = ()
     """Seconds at which a new slide appears: chapters to propose."""
 
+    peaks: str = ""
+    """The waveform of the sound, two places in a byte (waveform.py); empty for a silent film."""
+
+    peaks_per_s: float = 0.0
+
     loudness_lufs: float | None = None
     """Of the better sound as it was encoded, by EBU R 128; None for a silent film."""
 

@@ -158,6 +158,15 @@ def slides(grey: Path, size: tuple[int, int], *, limits: Limits) -> list[int]:
     return answer
 
 
+def peaks(samples: Path, count: int, *, limits: Limits) -> bytes:
+    """A waveform of ``count`` places (an even number), each from 0 to 15, two in a byte, the earlier in its upper half."""
+    command = [sys.executable, "-I", str(_LOOK), "peaks", str(count), str(samples)]
+    done = run(command, bounds=_bounds(limits, factor=10))
+    if done.status != 0:
+        raise TranscodeFailed("encoder", done.err)
+    return bytes.fromhex(json.loads(done.out))
+
+
 def _look(path: Path, *, limits: Limits) -> _Found:
     command = [sys.executable, "-I", str(_LOOK), "probe", FORMATS, str(limits.max_pixels), str(path)]
     try:

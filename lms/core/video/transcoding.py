@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from lms.core.video import ladder
+from lms.core.video import ladder, waveform
 from lms.core.video.limits import Limits, TranscodeFailed, TranscodeStopped, VideoRefused
 from lms.core.video.manifest import MASTER, NAME, Manifest, Rendition, master_playlist, thumbs_track, weigh
-from lms.core.video.probing import Probe, ends_in_time, measure, probe, slides
+from lms.core.video.probing import Probe, ends_in_time, measure, peaks, probe, slides
 from lms.core.video.process import Bounds, Finished, run
 
 _ENCODED = 0.92
@@ -88,8 +88,9 @@ class _Work:
         self.tell(0.97)
         poster = self._poster()
         thumbs, changes = self._thumbs()
+        peaks_per_s = self._peaks() if self.has_sound else 0.0
         shutil.rmtree(self.folder / "work")
-        return self._write(pictures, sounds, poster, thumbs, changes, loudness)
+        return self._write(pictures, sounds, poster, thumbs, changes, loudness, peaks_per_s)
 
     def _encode(self) -> None:
         command = ladder.encode(
@@ -159,6 +160,15 @@ class _Work:
         (self.folder / "thumbs.vtt").write_text(track, "ascii")
         return "thumbs.vtt", slides(self.folder / "work" / "grey.raw", ladder.GREY, limits=self.limits)
 
+    def _peaks(self) -> float:
+        """Write the waveform; how many places it has in a second."""
+        self._run(ladder.plain_sound(program=self.program))
+        samples = self.folder / "work" / "sound.raw"
+        length_s = max(0.1, samples.stat().st_size / 2 / ladder.PEAK_RATE_HZ)
+        count = waveform.places(length_s)
+        (self.folder / waveform.NAME).write_bytes(peaks(samples, count, limits=self.limits))
+        return round(count / length_s, 5)
+
     def _package_pictures(self) -> list[dict[str, float]]:
         names = [one.name for one in self.planned]
         for name in names:
@@ -218,6 +228,7 @@ class _Work:
         thumbs: str,
         changes: list[int],
         loudness: tuple[float, float] | None,
+        peaks_per_s: float,
     ) -> Manifest:
         made = [
             self._rendition(found, "video", planned.name, planned.rung.sound if self.has_sound else "")
@@ -244,6 +255,8 @@ class _Work:
             size_bytes=sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
             thumbs=thumbs,
             slides=tuple(changes),
+            peaks=waveform.NAME if peaks_per_s else "",
+            peaks_per_s=peaks_per_s,
             loudness_lufs=loudness[0] if loudness else None,
             peak_dbtp=loudness[1] if loudness else None,
         )

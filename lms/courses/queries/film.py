@@ -11,7 +11,7 @@ from lms.core.db import db
 from lms.core.errors import NotFound
 from lms.core.i18n import _
 from lms.courses.models import Lecture, LectureNote, Video, VideoUpload
-from lms.courses.rules import VideoState
+from lms.courses.rules import VideoState, stills
 from lms.policy import Actor
 
 
@@ -116,6 +116,14 @@ def keepable(row: Video) -> list[Keepable]:
                 )
             )
     return found
+
+
+def moments(lecture: Lecture) -> list[stills.Moment]:
+    """The moments of its film that are shown as pictures; none where the film has no thumbnails."""
+    made = (lecture.video.manifest or {}) if lecture.video else {}
+    if not lecture.video or not made.get("thumbs"):
+        return []
+    return stills.moments(lecture.video.duration_s, made.get("slides") or (), lecture.chapters)
 
 
 def notes(lecture: Lecture, by: Actor) -> Sequence[LectureNote]:

@@ -300,6 +300,25 @@ def sources_of(thing: Thing) -> Sequence[Source]:
     ).all()
 
 
+def sources_by_thing(course: Course) -> dict[str, list[Source]]:
+    """What each lecture and unit of a course rests on, by its public id, in two queries."""
+    found: dict[str, list[Source]] = {}
+    for model in MODELS.values():
+        column = SourceUse.lecture_id if model is Lecture else SourceUse.unit_id
+        rows = db.session.execute(
+            select(model.public_id, Source)
+            .select_from(SourceUse)
+            .join(Source, Source.id == SourceUse.source_id)
+            .join(model, column == model.id)
+            .join(Module, Module.id == model.module_id)
+            .where(Module.course_id == course.id)
+            .order_by(Source.title, Source.id)
+        )
+        for ref, row in rows:
+            found.setdefault(ref, []).append(row)
+    return found
+
+
 def uses(row: Source) -> list[Thing]:
     """The lectures and units of all courses that rest on a source."""
     found: list[Thing] = []

@@ -177,12 +177,18 @@ def credit(
     if duration_s < 1:
         raise ValueError("a video has at least one second")
     seen = _bits(bitmap, duration_s)
-    played = 0
-    for start, end in intervals_from([list(pair) for pair in intervals]):
-        first, last = min(_nearest(start), duration_s), min(_nearest(end), duration_s)
-        played |= ((1 << (last - first)) - 1) << first
+    played = spans_as_bits(intervals_from([list(pair) for pair in intervals]), duration_s)
     new = _lowest_bits(played & ~seen, int(max(0.0, wall_budget_s)))
     return (seen | new).to_bytes((duration_s + 7) // 8, "little"), new.bit_count()
+
+
+def spans_as_bits(intervals: Iterable[Interval], duration_s: int) -> int:
+    """Played intervals as a bit for each second of which more than half was played."""
+    played = 0
+    for start, end in intervals:
+        first, last = min(_nearest(start), duration_s), min(_nearest(end), duration_s)
+        played |= ((1 << (last - first)) - 1) << first
+    return played
 
 
 def watched_seconds(bitmap: bytes) -> int:

@@ -7,7 +7,7 @@ A condition is one of ``{"all": [...]}``, ``{"any": [...]}``, ``{"done": ref}``,
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from lms.core.errors import RuleBroken
@@ -217,14 +217,39 @@ def _copy(condition: Condition) -> dict[str, Any]:
     return {kind: [_copy(part) for part in condition[kind]]}
 
 
-def renamed(condition: Condition | None, names: Mapping[str, str]) -> dict[str, Any] | None:
-    """The condition for a copy of a course: what it waits for by its new names; what was not copied is left out."""
+def renamed(
+    condition: Condition | None,
+    names: Mapping[str, str],
+    *,
+    tests: Mapping[str, str] | None = None,
+    shift_days: int | None = None,
+) -> dict[str, Any] | None:
+    """The condition for a copy of a course: what it waits for by its new names; what was not copied is left out.
+
+    ``tests``: those that the copy has too, by their new names. Dates move by ``shift_days``; without it they are left out.
+    """
     if not condition:
         return None
     kind = kind_of(condition)
     if kind in GROUPS:
-        parts = [part for one in condition[kind] if (part := renamed(one, names))]
+        parts = [
+            part
+            for one in condition[kind]
+            if (part := renamed(one, names, tests=tests, shift_days=shift_days))
+        ]
         return {kind: parts} if parts else None
     if kind == "done":
         return {"done": names[condition["done"]]} if condition["done"] in names else None
-    return None if kind in {"score", "from"} else dict(condition)
+    if kind == "score":
+        here = (tests or {}).get(condition["score"])
+        return dict(condition) | {"score": here} if here else None
+    if kind == "from":
+        return None if shift_days is None else {"from": _moved(condition["from"], shift_days)}
+    return dict(condition)
+
+
+def _moved(day: Any, days: int) -> str:
+    try:
+        return (_day(day) + timedelta(days=days)).isoformat()
+    except OverflowError:
+        raise _bad() from None

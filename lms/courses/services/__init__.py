@@ -38,8 +38,11 @@ from lms.courses.services.packages import (
     describe,
     export_course,
     import_course,
+    plan_for,
+    plan_of_copy,
     unpack_films,
 )
+from lms.courses.services.sounding import WINDOW_S, part_of_sound, whole_sound
 from lms.courses.services.study import add_note, remove_note, set_chapters
 from lms.courses.services.things import (
     FILE_LIMIT_BYTES,
@@ -95,6 +98,7 @@ __all__ = [
     "FOLDERS",
     "REVIEW_LASTS",
     "TRANSCODE",
+    "WINDOW_S",
     "Counted",
     "Cue",
     "Examined",
@@ -142,6 +146,9 @@ __all__ = [
     "mark_answer",
     "mark_read",
     "media_token",
+    "part_of_sound",
+    "plan_for",
+    "plan_of_copy",
     "player_session",
     "publish_course",
     "publish_lecture",
@@ -164,6 +171,7 @@ __all__ = [
     "touch_upload",
     "unpack_films",
     "uploaded_before",
+    "whole_sound",
     "whole_upload",
     "withdraw_lecture",
     "withdraw_unit",

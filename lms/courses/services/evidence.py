@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import load_only
 
@@ -15,8 +16,8 @@ from lms.core import audit, ports
 from lms.core.db import db
 from lms.core.errors import NotFound
 from lms.courses import rules
-from lms.courses.models import Lecture, LectureCompletion, Video, Watch, WatchPurse, WatchSession
-from lms.courses.rules import Purse, VideoState
+from lms.courses.models import Lecture, LectureCompletion, Replay, Video, Watch, WatchPurse, WatchSession
+from lms.courses.rules import Purse, VideoState, replays
 from lms.courses.services.addresses import offline_lease, read_session
 from lms.programmes.models import Enrolment
 
@@ -41,17 +42,20 @@ def beat(
     intervals: object,
     position_s: float | None,
     at: datetime,
+    again: object = (),
 ) -> Counted:
     """Count a player's report: union of intervals, within what the wall clock allows, each report once.
 
     The caller has checked that the trainee may watch the lecture. ``session`` is the token of a page or an offline lease.
     The version is the one that the player was opened
-    with: who watches while the video is replaced is not refused. Raises RuleBroken for a forged session or intervals
-    that nobody can have played.
+    with: who watches while the video is replaced is not refused. ``again``: what of the intervals was played a second
+    time on this page; it adds nothing to the evidence, only to the map of what is watched again. Raises RuleBroken for a
+    forged session or intervals that nobody can have played.
     """
     token = read_session(session, enrolment)
     nonce, opened_at, video_public_id = token.nonce, token.opened_at, token.video_public_id
     played = rules.intervals_from(intervals)
+    repeated = rules.intervals_from(list(again) if isinstance(again, list | tuple) else again)
     purse_row = _locked_purse(enrolment.person_id, opened_at)
     row, player, watch, done = _evidence(lecture, enrolment, nonce, video_public_id)
     if player is None:
@@ -62,6 +66,7 @@ def beat(
             opened_at=opened_at,
             last_seq=0,
             credited_s=0,
+            known_bins=replays.known_parts(watch.bitmap, row.duration_s) if watch and watch.bitmap else None,
         )
         db.session.add(player)
     if watch is None:
@@ -100,6 +105,8 @@ def beat(
         purse_row.counted_s += credited
         player.last_seq = seq
         player.credited_s += credited
+        if repeated or player.known_bins:
+            _note_replays(player, played, repeated, row, at=at)
         watch.watched_s = rules.watched_seconds(watch.bitmap)
         watch.updated_at = at
         if position_s is not None and 0 <= position_s <= row.duration_s + 1:
@@ -110,6 +117,38 @@ def beat(
         _complete(lecture, enrolment, row, watch, at=at)
         done = True
     return Counted(player.last_seq, watch.watched_s, row.duration_s, rules.shown_percent(share), done)
+
+
+def _note_replays(
+    player: WatchSession,
+    played: list[rules.Interval],
+    repeated: list[rules.Interval],
+    row: Video,
+    *,
+    at: datetime,
+) -> None:
+    """Count the parts that this visit has watched again and that were not counted for it before; no name goes along."""
+    counted, new = replays.watched_again(
+        played,
+        repeated,
+        known=player.known_bins or b"",
+        counted=player.again_bins or b"",
+        duration_s=row.duration_s,
+        alive_s=min((at - player.opened_at).total_seconds(), rules.LEASE_LASTS_S),
+        credited_s=player.credited_s,
+    )
+    if not new:
+        return
+    player.again_bins = counted
+    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    rows = [
+        {"video_id": row.id, "bin": place, "times": 1} for place in new
+    ]  # in order: no two ever wait in a ring
+    db.session.execute(
+        insert(Replay)
+        .values(rows)
+        .on_conflict_do_update(index_elements=["video_id", "bin"], set_={"times": Replay.times + 1})
+    )
 
 
 def give_lease(lecture: Lecture, enrolment: Enrolment, *, at: datetime) -> str:

@@ -3,7 +3,7 @@
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,22 @@ from lms.core.db import db
 from lms.core.storage import storage
 from lms.courses import interchange
 from lms.courses.interchange import FORMAT, VERSION, Package
-from lms.courses.models import Caption, Course, CourseFile, Lecture, Module, Unit, Video
-from lms.courses.queries import things
-from lms.courses.rules import release
+from lms.courses.models import Caption, Course, CourseFile, Lecture, Module, Source, Unit, Video
+from lms.courses.queries import opening, things
+from lms.courses.rules import carrying, release
+from lms.courses.rules.carrying import Plan
 from lms.courses.services.authoring import add_course, add_lecture, add_module
 from lms.courses.services.base import scope_of, who
 from lms.courses.services.captions import captions_text, set_captions
-from lms.courses.services.things import add_file, add_picture, add_unit, keep_file, set_release
+from lms.courses.services.things import (
+    add_file,
+    add_picture,
+    add_source,
+    add_unit,
+    keep_file,
+    link_sources,
+    set_release,
+)
 from lms.courses.services.videos import Examined, examine_video, receive_video
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort
@@ -38,12 +47,10 @@ class Whole:
     manifest: dict[str, Any]
     keys: dict[str, str]
     """Digest → key in the storage."""
-    left_out: int
-    """Tests and checkpoints: they belong to their cohort."""
 
 
 def describe(course: Course, *, with_films: bool) -> Whole:
-    """All of a course but its tests, with the words that its authors see last."""
+    """All of a course, with the words that its authors see last; of its tests their codes and titles."""
     keys: dict[str, str] = {}
     pictures = []
     for kept in things.files(course, "picture"):
@@ -58,7 +65,8 @@ def describe(course: Course, *, with_films: bool) -> Whole:
             }
         )
     held = {one.public_id: one for one in things.things_of(course)}
-    modules, left_out = [], 0
+    used = things.sources_by_thing(course)
+    modules = []
     for module in db.session.scalars(
         select(Module).where(Module.course_id == course.id).order_by(Module.number)
     ):
@@ -66,20 +74,43 @@ def describe(course: Course, *, with_films: bool) -> Whole:
         for one in sorted(held.values(), key=lambda one: one.number):
             if one.module_id != module.id:
                 continue
-            if isinstance(one, Unit) and one.kind in {"test", "checkpoint"}:
-                left_out += 1
-                continue
-            items.append(_described(one, keys, with_films=with_films))
+            described = _described(one, keys, with_films=with_films)
+            items.append(described | {"sources": [row.public_id for row in used.get(one.public_id, ())]})
         modules.append({"title_zh": module.title_zh, "title_en": module.title_en, "items": items})
     words = {name: getattr(course, name) for name in ("title_zh", "title_en", "summary_zh", "summary_en")}
     manifest = {
         "format": FORMAT,
         "version": VERSION,
+        "begins": db.session.get_one(Cohort, course.cohort_id).start_on.isoformat(),
         "course": words,
         "pictures": pictures,
+        "tests": _tests(course, modules),
+        "sources": _sources(used),
         "modules": modules,
     }
-    return Whole(manifest, keys, left_out)
+    return Whole(manifest, keys)
+
+
+def _tests(course: Course, modules: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The tests that a course leads to or waits for: code, titles and purpose; the papers stay in their bank."""
+    items = [item for part in modules for item in part["items"]]
+    wanted = {item["test"] for item in items if item.get("test")}
+    for item in items:
+        wanted |= release.tests_in(item["release"])
+    offered = opening.offered(course.cohort_id) if wanted else {}
+    return [
+        {"ref": one.ref, "title_zh": one.title_zh, "title_en": one.title_en, "purpose": one.purpose}
+        for one in offered.values()
+        if one.ref in wanted
+    ]
+
+
+def _sources(used: Mapping[str, Sequence[Source]]) -> list[dict[str, str]]:
+    rows = {row.public_id: row for found in used.values() for row in found}
+    return [
+        {"ref": row.public_id, "title": row.title, "edition": row.edition, "url": row.url}
+        for row in sorted(rows.values(), key=lambda row: (row.title, row.id))
+    ]
 
 
 def _described(one: Lecture | Unit, keys: dict[str, str], *, with_films: bool) -> dict[str, Any]:
@@ -91,6 +122,8 @@ def _described(one: Lecture | Unit, keys: dict[str, str], *, with_films: bool) -
         "is_sample": one.is_sample,
     }
     if isinstance(one, Unit):
+        if one.test_ref:
+            found["test"] = one.test_ref
         if one.file_id is not None:
             file = db.session.get_one(CourseFile, one.file_id)
             keys[file.sha256] = file.key
@@ -169,7 +202,10 @@ def import_course(
 def copy_course(
     course: Course, cohort: Cohort, *, client_uuid: str | None, at: datetime, by: Actor
 ) -> Course:
-    """Copy a course for another cohort, as a draft, without tests, dates and discussion; films are prepared anew."""
+    """Copy a course for another cohort, as a draft, without discussion; dates move with the beginning of the cohort.
+
+    It leads to the tests of the same titles that the other cohort has; films are prepared anew.
+    """
     policy.require(by, Permission.COURSE_EDIT, course, see=Permission.COURSE_READ)
     whole = describe(course, with_films=True)
 
@@ -192,6 +228,17 @@ def copy_course(
     db.session.flush()
     _note(made, "copy", at=at, by=by)
     return made
+
+
+def plan_for(manifest: Mapping[str, Any], cohort: Cohort) -> Plan:
+    """What of a course can be carried to a cohort, and what cannot, by name."""
+    return carrying.plan(manifest, begins=cohort.start_on, tests=opening.offered(cohort.id).values())
+
+
+def plan_of_copy(course: Course, cohort: Cohort, *, by: Actor) -> Plan:
+    """The same for a copy."""
+    policy.require(by, Permission.COURSE_EDIT, course, see=Permission.COURSE_READ)
+    return plan_for(describe(course, with_films=False).manifest, cohort)
 
 
 def _build(
@@ -217,22 +264,43 @@ def _build(
             kept = add_picture(course, data, **words, at=at, by=by)
         pictures[one["ref"]] = kept.public_id
     names: dict[str, str] = {}
+    carried = plan_for(manifest, cohort)
+    sources = _kept_sources(course, manifest["sources"], at=at, by=by)
     later: list[tuple[Lecture | Unit, Any]] = []
     for part in manifest["modules"]:
         module = add_module(course, title_zh=part["title_zh"], title_en=part["title_en"], at=at, by=by)
         for item in part["items"]:
-            made = _made(module, item, pictures, media, at=at, by=by)
+            if item["kind"] in carrying.PURPOSES and item["test"] not in carried.tests:
+                continue
+            made = _made(module, item, pictures, media, carried, at=at, by=by)
+            if item["sources"]:
+                link_sources(made, [sources[ref] for ref in item["sources"]], at=at, by=by)
             names[item["ref"]] = made.public_id
             later.append((made, item["release"]))
     for made, condition in later:
-        if condition is not None and (kept_condition := _renamed(condition, names)):
+        if condition is not None and (kept_condition := _renamed(condition, names, carried)):
             set_release(made, kept_condition, at=at, by=by)
     return course
 
 
-def _renamed(condition: Any, names: dict[str, str]) -> dict[str, Any] | None:
+def _kept_sources(
+    course: Course, given: Sequence[Mapping[str, str]], *, at: datetime, by: Actor
+) -> dict[str, Source]:
+    """The sources of a course by their names in its file: those of the programme with the same title, else new ones."""
+    here = {row.title.casefold(): row for row in reversed(things.sources(course))}
+    found: dict[str, Source] = {}
+    for one in given:
+        title = one["title"].strip().casefold()
+        if title not in here:
+            words = {name: one[name] for name in ("title", "edition", "url")}
+            here[title] = add_source(course, **words, at=at, by=by)
+        found[one["ref"]] = here[title]
+    return found
+
+
+def _renamed(condition: Any, names: dict[str, str], carried: Plan) -> dict[str, Any] | None:
     try:
-        return release.renamed(condition, names)
+        return release.renamed(condition, names, tests=carried.tests, shift_days=carried.shift_days)
     except (TypeError, AttributeError, RecursionError):
         raise interchange.broken() from None
 
@@ -245,7 +313,14 @@ def storage_suffix(data: bytes) -> str:
 
 
 def _made(
-    module: Module, item: dict[str, Any], pictures: dict[str, str], media: _Media, *, at: datetime, by: Actor
+    module: Module,
+    item: dict[str, Any],
+    pictures: dict[str, str],
+    media: _Media,
+    carried: Plan,
+    *,
+    at: datetime,
+    by: Actor,
 ) -> Lecture | Unit:
     titles = {"title_zh": item["title_zh"], "title_en": item["title_en"]}
     if item["kind"] != "lecture":
@@ -264,6 +339,7 @@ def _made(
             **titles,
             **bodies,
             file=file,
+            test_ref=carried.tests[item["test"]] if item["kind"] in carrying.PURPOSES else "",
             is_sample=item["is_sample"],
             at=at,
             by=by,

@@ -123,6 +123,7 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         after=after,
         video=row,
         files=row.manifest if row else None,
+        moments=queries.moments(found),
         from_s=wanted if wanted is not None and 0 <= wanted < 86_400 else None,
         media=_media_address(found, by, at) if row else "",
         seen=queries.seen(enrolment, found) if counted and enrolment else None,
@@ -188,7 +189,7 @@ def captions(lecture_id: str, lang: str) -> ResponseReturnValue:
 @members
 @takes(REPORT_LIMIT_BYTES)
 def beat(lecture_id: str) -> ResponseReturnValue:
-    """Count what a player has played. JSON ``{session, seq, intervals: [[start, end], …], position, rate}``.
+    """Count what a player has played. JSON ``{session, seq, intervals: [[start, end], …], again: […], position, rate}``.
 
     Beacons of a page that is left may call it plain text. What no honest player sends is a 422: sending it again is
     no use.
@@ -212,6 +213,7 @@ def beat(lecture_id: str) -> ResponseReturnValue:
                 session=session,
                 seq=seq,
                 intervals=given.get("intervals"),
+                again=given.get("again", ()),
                 position_s=position,
                 at=clock.now(),
             )
@@ -235,6 +237,21 @@ def media(token: str, video_id: str, name: str) -> ResponseReturnValue:
         return files.send(f"{folder}/{name}")
     except (FileNotFoundError, IsADirectoryError):
         raise NotFound from None
+
+
+@bp.get("/media/<token>/<video_id>/stills/<int:second>.webp")
+@public
+@lean
+def still(token: str, video_id: str, second: int) -> ResponseReturnValue:
+    """One small picture of a film, cut out of its sheet of thumbnails; behind the same signed address."""
+    folder = services.check_media_token(token, video_id, at=clock.now())
+    try:
+        data = video.still(storage().path(folder), second)
+    except OSError:
+        raise NotFound from None
+    answer = Response(data, content_type="image/webp")
+    answer.headers["Cache-Control"] = "private, max-age=2592000, immutable"
+    return answer
 
 
 # The educator's desk

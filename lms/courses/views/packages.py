@@ -11,12 +11,13 @@ from flask.typing import ResponseReturnValue
 from lms.core import clock
 from lms.core.db import db, transaction
 from lms.core.errors import NotFound, RuleBroken
-from lms.core.i18n import _
+from lms.core.i18n import _, pick
 from lms.core.storage import storage
 from lms.courses import interchange, queries, services
 from lms.courses.forms import CopyForm, PackageForm
 from lms.courses.interchange import Package
 from lms.courses.queries import things
+from lms.courses.rules.carrying import Plan
 from lms.courses.views.blueprint import bp
 from lms.policy import Actor, Permission, Role
 from lms.web.forms import request_value
@@ -149,15 +150,42 @@ def import_preview() -> ResponseReturnValue:
     path = storage().path(key)
     package = interchange.read(path)
     form = CopyForm.of_request()
-    form.offer(queries.taught_cohorts(by), None)
-    if request.method == "POST" and form.validate() and _import(path, package, form, by):
+    cohorts = {cohort.public_id: cohort for cohort in queries.taught_cohorts(by)}
+    form.offer(cohorts.values(), None)
+    if request.method == "GET":
+        form.cohort.data = request.args.get("cohort") or next(iter(cohorts), None)
+    cohort = cohorts.get(form.cohort.data or "")
+    plan = services.plan_for(package.manifest, cohort) if cohort else None
+    if (
+        request.method == "POST"
+        and form.validate()
+        and plan
+        and _has_seen(form, plan)
+        and _import(path, package, form, by)
+    ):
         storage().remove(key)
         flash(_("The course was taken in as a draft."), "success")
         return redirect(url_for(".course_desk", course_id=form.result.public_id), 303)
-    form.offer(queries.taught_cohorts(by), None)
+    status = form.status
+    if plan is not None:
+        form.seen_for.data = form.cohort.data
     return render_template(
-        "courses/import_preview.html", tab="learn", form=form, package=package
-    ), form.status
+        "courses/import_preview.html", tab="learn", form=form, package=package, plan=plan, cohort=cohort
+    ), status
+
+
+def _has_seen(form: CopyForm, plan: Plan) -> bool:
+    """Whether the page has named what cannot be carried to this cohort; nothing is left out unseen."""
+    if not plan.lost or form.seen_for.data == form.cohort.data:
+        return True
+    form.refuse(
+        RuleBroken(
+            "carried_unseen",
+            _("Not everything can be carried to this cohort. Look at the list below, then press again."),
+            field="cohort",
+        )
+    )
+    return False
 
 
 def _import(path: Path, package: Package, form: CopyForm, by: Actor) -> bool:
@@ -190,15 +218,23 @@ def copy_course(course_id: str) -> ResponseReturnValue:
     cohorts = {cohort.public_id: cohort for cohort in queries.taught_cohorts(by)}
     form = CopyForm.of_request()
     form.offer(list(cohorts.values()), found.cohort_id)
+    target = cohorts.get(form.cohort.data or "")
+    lost = services.plan_of_copy(found, target, by=by).lost if target else ()
     if form.run(
         lambda: services.copy_course(
             found, cohorts[form.cohort.data], client_uuid=form.client_uuid.data, at=clock.now(), by=by
         )
     ):
         flash(
-            _("The course was copied as a draft. Tests were left out; link those of the new cohort."),
+            _("The course was copied as a draft; its dates moved with the beginning of the cohort."),
             "success",
         )
+        if lost:
+            names = dict.fromkeys(pick(one.title_zh, one.title_en) for one in lost)
+            flash(
+                _("Left out, because the new cohort has no such test: %(names)s.", names=", ".join(names)),
+                "info",
+            )
         return redirect(url_for(".course_desk", course_id=form.result.public_id), 303)
     return _whole(course_id, by, form)
 

@@ -1,6 +1,6 @@
 """Pages beside the film: one's own notes, chapters, and lectures kept on a phone."""
 
-from flask import flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lms.core import clock
@@ -87,6 +87,10 @@ def edit_captions(lecture_id: str, lang: str) -> ResponseReturnValue:
         kept = next((one.text for one in found.captions if one.lang == lang), "WEBVTT\n\n")
         form = CaptionTextForm(text=kept)
     row = found.video
+    try:
+        sound = services.whole_sound(row)
+    except NotFound:
+        sound = None
     media = f"/media/{services.media_token(row, by=by, at=at)}/{row.public_id}/" if row else ""
     return render_template(
         "courses/edit_captions.html",
@@ -95,8 +99,24 @@ def edit_captions(lecture_id: str, lang: str) -> ResponseReturnValue:
         caption_lang=lang,
         form=form,
         media=media,
+        sound=sound,
+        window_s=services.WINDOW_S,
         files=row.manifest if row else None,
     ), form.status
+
+
+@bp.get("/lectures/<lecture_id>/videos/<video_id>/sound.svg")
+@staff(Role.EDUCATOR)
+def sound(lecture_id: str, video_id: str) -> ResponseReturnValue:
+    """Twenty seconds of the sound, drawn, for the editor of captions."""
+    found = queries.lecture(lecture_id, actor(), permission=Permission.COURSE_EDIT)
+    row = queries.video_of(found, video_id)
+    drawn = services.part_of_sound(row, request.args.get("from", 0, type=int))
+    answer = Response(
+        render_template("courses/sound.svg", sound=drawn), content_type="image/svg+xml; charset=utf-8"
+    )
+    answer.headers["Cache-Control"] = "private, max-age=86400"
+    return answer
 
 
 @bp.route("/lectures/<lecture_id>/chapters", methods=["GET", "POST"])
@@ -113,10 +133,13 @@ def chapters(lecture_id: str) -> ResponseReturnValue:
             flash(_("Saved."), "success")
             return redirect(url_for(".desk", lecture_id=lecture_id), 303)
         found = queries.lecture(lecture_id, by, permission=Permission.COURSE_EDIT)
+    row = found.video
     return render_template(
         "courses/chapters.html",
         tab="learn",
         lecture=found,
+        moments=queries.moments(found),
+        media=f"/media/{services.media_token(row, by=by, at=clock.now())}/{row.public_id}/" if row else "",
         form=form,
         is_proposed=not found.chapters and request.method == "GET",
     ), form.status

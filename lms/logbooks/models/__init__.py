@@ -13,7 +13,7 @@ from lms.programmes.models import Enrolment, Placement
 
 
 class Framework(WithId, Base):
-    """One version of a unit's list of competencies. Entries keep the version they were made with."""
+    """One published version of a unit's list of competencies, never changed. Entries keep the version they were made with."""
 
     __tablename__ = "framework"
     __table_args__ = (
@@ -28,7 +28,7 @@ class Framework(WithId, Base):
     title_en: Mapped[str] = mapped_column(String(120))
     state: Mapped[str] = mapped_column(String(10), default="draft")
     is_sample: Mapped[bool] = mapped_column(default=False)
-    """Not ratified by a committee; pages say so."""
+    """Sample content; pages say so until a committee ratifies it."""
     published_at: Mapped[datetime | None]
 
     items: Mapped[list["Item"]] = relationship(
@@ -58,6 +58,8 @@ class Item(Base):
     """Per track: ``{"PED": {"level": 3, "min_count": 5, "max_simulated": 2}, …}``; levels on ten Cate's prospective scale."""
     rule: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Facets in words (``zh``, ``en``) and the ``sources`` of the numbers."""
+    domain: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    """Code of the domain it belongs to; empty where the framework has none."""
 
     framework: Mapped[Framework] = relationship(back_populates="items", lazy="raise")
 
@@ -380,4 +382,4 @@ for _table in (
 ):
     append_only(_table)
 
-from lms.logbooks.models import workplace  # noqa: E402, F401  (its tables hang on those above)
+from lms.logbooks.models import frameworks, workplace  # noqa: E402, F401  (their tables hang on those above)

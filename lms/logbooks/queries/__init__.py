@@ -1,6 +1,7 @@
 """Questions about logbooks."""
 
 from lms.logbooks.queries import committee
+from lms.logbooks.queries.approved import ApprovedFacts, approved_facts
 from lms.logbooks.queries.around import Mentee, entry_facts, mentees, signed_count, tasks
 from lms.logbooks.queries.choices import frequent_items, items, signers_between
 from lms.logbooks.queries.figures import figures
@@ -16,12 +17,14 @@ from lms.logbooks.queries.inbox import (
 from lms.logbooks.queries.logbook import ItemCount, Overview, entries, overview
 from lms.logbooks.queries.overdue import (
     LedgerRow,
+    Sampled,
     cohorts_of_signers,
     crowded_signers,
     due_to_escalate,
     due_to_lapse,
     ledgers,
     person,
+    sampled,
 )
 from lms.logbooks.queries.progress import ItemProgress, ProgressPage, evidence, item_progress, progress_page
 from lms.logbooks.queries.proof import (
@@ -69,6 +72,7 @@ from lms.logbooks.queries.records import (
 __all__ = [
     "KEYS",
     "KEY_MADE",
+    "ApprovedFacts",
     "Broken",
     "Checked",
     "EntryScope",
@@ -80,9 +84,11 @@ __all__ = [
     "Mentee",
     "Overview",
     "ProgressPage",
+    "Sampled",
     "Step",
     "Verdict",
     "Waiting",
+    "approved_facts",
     "chain_of",
     "check",
     "cohorts_of_signers",
@@ -123,6 +129,7 @@ __all__ = [
     "revision_of",
     "routine_to_sign",
     "said",
+    "sampled",
     "scope_of",
     "seconds_of",
     "shown",

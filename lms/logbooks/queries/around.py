@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from lms import policy
+from lms.core import clock
 from lms.core.db import db
 from lms.core.i18n import _, _n, pick
 from lms.core.ports import Task
 from lms.logbooks import rules
 from lms.logbooks.models import Entry
 from lms.logbooks.queries.inbox import to_sign_count
+from lms.logbooks.queries.multisource import to_rate
 from lms.logbooks.queries.records import reason_text, returns_of
 from lms.policy import Actor
 from lms.programmes import queries as programmes
@@ -122,6 +124,19 @@ def tasks(by: Actor, at: datetime) -> Sequence[Task]:  # noqa: ARG001 (the port'
                     else (),
                 )
             )
+    found += [
+        Task(
+            "feedback",
+            _("Your feedback on %(name)s is asked for", name=one.trainee.name),
+            f"/feedback/{one.public_id}/answer",
+            1,
+            _("Answer seven questions"),
+            due_at=datetime.combine(one.closes_on, time(23, 59), tzinfo=clock.BEIJING)
+            if one.closes_on
+            else None,
+        )
+        for one in to_rate(by)[:5]
+    ]
     count = to_sign_count(by)
     if count:
         found.append(

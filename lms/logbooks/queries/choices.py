@@ -3,34 +3,63 @@
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import and_, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy.orm import aliased, joinedload
 
 from lms.accounts.models import Person
 from lms.core.db import db
 from lms.logbooks import rules
 from lms.logbooks.models import Entry, Framework, Item
+from lms.logbooks.models.frameworks import CohortFramework
 from lms.programmes import queries as programmes
 
 FREQUENT = 6
 """Chips on top of the entry form."""
 
 
-def items() -> Sequence[Item]:
-    """Every item that can be logged now (the latest published version of each framework), frameworks loaded."""
+def items(cohort_id: int | None = None) -> Sequence[Item]:
+    """Every item that can be logged now, frameworks loaded.
+
+    A cohort has the versions that it was given or kept, else the latest published one of each unit.
+    """
+    return db.session.scalars(
+        select(Item)
+        .join(Item.framework)
+        .options(joinedload(Item.framework))
+        .where(Framework.id.in_(frameworks_of(cohort_id)))
+        .order_by(Framework.code, Item.position)
+    ).all()
+
+
+def frameworks_of(cohort_id: int | None) -> Select[int]:
+    """Ids of the frameworks that a cohort trains by; None: of the latest ones."""
     latest = (
         select(Framework.code, func.max(Framework.version).label("version"))
         .where(Framework.state == "published")
         .group_by(Framework.code)
         .subquery()
     )
-    return db.session.scalars(
-        select(Item)
-        .join(Item.framework)
-        .options(joinedload(Item.framework))
-        .join(latest, and_(latest.c.code == Framework.code, latest.c.version == Framework.version))
-        .order_by(Framework.code, Item.position)
-    ).all()
+    newest = select(Framework.id).join(
+        latest, and_(latest.c.code == Framework.code, latest.c.version == Framework.version)
+    )
+    if cohort_id is None:
+        return newest
+    pinned = select(CohortFramework.code).where(CohortFramework.cohort_id == cohort_id)
+    later = aliased(CohortFramework)
+    given = select(CohortFramework.framework_id).where(
+        CohortFramework.cohort_id == cohort_id,
+        ~exists().where(
+            later.cohort_id == CohortFramework.cohort_id,
+            later.code == CohortFramework.code,
+            later.number > CohortFramework.number,
+        ),
+    )
+    return select(Framework.id).where(
+        or_(
+            Framework.id.in_(given),
+            and_(Framework.code.notin_(pinned), Framework.id.in_(newest)),
+        )
+    )
 
 
 def frequent_items(enrolment_id: int, among: Sequence[Item], *, unit: str) -> list[Item]:

@@ -18,6 +18,7 @@ from lms.core.errors import NotFound
 from lms.core.ids import is_public_id
 from lms.logbooks import rules as logbook
 from lms.logbooks.models import Entry, EntryRevision, Item, Signature
+from lms.logbooks.models.badge import Badge
 from lms.logbooks.models.committee import (
     Agenda,
     AppealAnswer,
@@ -288,6 +289,25 @@ def cohort_enrolment(cohort: Cohort, public_id: str) -> Enrolment:
     return found
 
 
+def badge_of(enrolment_id: int) -> Badge | None:
+    """The badge of a trainee that is known at the bedside; None while none was made."""
+    return db.session.scalar(
+        select(Badge).where(Badge.enrolment_id == enrolment_id).order_by(Badge.number.desc()).limit(1)
+    )
+
+
+def badged_enrolment(code: str, by: Actor) -> Enrolment:
+    """The trainee to whose badge a code leads. Raises NotFound for an unknown or replaced code, and for whoever may not look them up."""
+    found = db.session.scalar(select(Badge).where(Badge.code == code)) if is_public_id(code) else None
+    latest = badge_of(found.enrolment_id) if found else None
+    if found is None or latest is None or latest.id != found.id:
+        raise NotFound
+    public_id = db.session.scalars(
+        select(Enrolment.public_id).where(Enrolment.id == found.enrolment_id)
+    ).one()
+    return entrusted_enrolment(public_id, by)
+
+
 # ---------------------------------------------------------------- evidence
 
 
@@ -295,7 +315,7 @@ def evidence_now(enrolment: Enrolment, codes: Collection[str], *, today: date) -
     """What stands for and against a trainee, by code of the item: numbers, facets in both languages, signed entries."""
     known, documents = evidence(enrolment.id), {}
     signed = _signed_entries(enrolment.id)
-    for item in items():
+    for item in items(enrolment.cohort_id):
         if item.code not in codes:
             continue
         requirement = logbook.requirement_of(item.targets, item.rule, enrolment.track)

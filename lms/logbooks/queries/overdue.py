@@ -12,6 +12,7 @@ from lms.core import clock
 from lms.core.db import db
 from lms.logbooks import rules
 from lms.logbooks.models import Entry, EntryReturn, EntryRevision, Signature
+from lms.logbooks.models.sampling import AuditSample, SampleCheck, SampleLine
 from lms.logbooks.queries.records import shown, standing
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort, Placement
@@ -160,6 +161,61 @@ def ledgers(cohort_ids: Sequence[int], *, at: datetime, since: date) -> list[Led
         )
         found.append(LedgerRow(one, ledger, oldest))
     return sorted(found, key=lambda row: (-row.oldest, -row.ledger.open, row.person.id))
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What became of one signer's entries in the audit sample of one month."""
+
+    month: date
+    drawn: int
+    found: int
+    not_found: int
+    differs: int
+
+    @property
+    def open(self) -> int:
+        """Not checked yet."""
+        return self.drawn - self.found - self.not_found - self.differs
+
+
+def sampled(person_ids: Sequence[int], cohort_ids: Sequence[int], *, since: date) -> dict[int, list[Sampled]]:
+    """Signer → the months in which entries of theirs were drawn, the latest first. The caller holds the door."""
+    latest = (
+        select(SampleCheck.line_id, func.max(SampleCheck.number).label("number"))
+        .group_by(SampleCheck.line_id)
+        .subquery()
+    )
+    rows = db.session.execute(
+        select(SampleLine.signer_person_id, AuditSample.month, SampleCheck.outcome, func.count())
+        .join(AuditSample, AuditSample.id == SampleLine.sample_id)
+        .outerjoin(latest, latest.c.line_id == SampleLine.id)
+        .outerjoin(
+            SampleCheck, and_(SampleCheck.line_id == SampleLine.id, SampleCheck.number == latest.c.number)
+        )
+        .where(
+            SampleLine.signer_person_id.in_(person_ids),
+            AuditSample.programme_id.in_(select(Cohort.programme_id).where(Cohort.id.in_(cohort_ids))),
+            AuditSample.month >= since,
+        )
+        .group_by(SampleLine.signer_person_id, AuditSample.month, SampleCheck.outcome)
+    )
+    counts: dict[int, dict[date, dict[str, int]]] = {}
+    for signer, month, outcome, count in rows:
+        counts.setdefault(signer, {}).setdefault(month, {})[outcome or ""] = count
+    return {
+        signer: [
+            Sampled(
+                month,
+                sum(months[month].values()),
+                months[month].get("found", 0),
+                months[month].get("not_found", 0),
+                months[month].get("differs", 0),
+            )
+            for month in sorted(months, reverse=True)
+        ]
+        for signer, months in counts.items()
+    }
 
 
 def _begins(day: date) -> datetime:

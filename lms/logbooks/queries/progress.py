@@ -12,6 +12,8 @@ from lms.logbooks.models import Entry, EntryRevision, Item, Signature
 from lms.logbooks.queries.choices import items
 from lms.logbooks.queries.records import standing
 from lms.programmes.models import Enrolment
+from lms.programmes.queries.roster import next_chances
+from lms.programmes.rules.roster import Chance
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class ItemProgress:
     points: Sequence[rules.Point]
     """The learning curve; empty where the item has none or nothing was attempted."""
     chart: rules.Chart | None
+    chance: Chance | None = None
+    """When the trainee is next in the item's unit; None where nothing is missing, or no further day there is known."""
 
     @property
     def verdict(self) -> str:
@@ -88,15 +92,18 @@ def evidence(enrolment_id: int) -> Mapping[str, list[rules.Evidence]]:
 def progress_page(enrolment: Enrolment, *, today: date) -> ProgressPage:
     """Every item of the published frameworks for the trainee's track; what was begun first. The caller holds the door."""
     known = evidence(enrolment.id)
+    chances = next_chances(enrolment, today=today)
     rows = []
-    for item in items():
+    for item in items(enrolment.cohort_id):
         requirement = rules.requirement_of(item.targets, item.rule, enrolment.track)
         mine = known.get(item.code, [])
         if not requirement.asks and not mine:
             continue
         chart = rules.chart_of(item.targets, item.rule, enrolment.track)
         points = rules.curve(rules.attempts(mine), chart) if chart else []
-        rows.append(ItemProgress(item, rules.progress(mine, requirement, today=today), points, chart))
+        cell = rules.progress(mine, requirement, today=today)
+        chance = chances.get(item.framework.code) if cell.missing else None
+        rows.append(ItemProgress(item, cell, points, chart, chance))
     everything = [one for some in known.values() for one in some]
     critical = {row.item.code for row in rows if row.item.critical}
     rows.sort(key=lambda row: not row.cell.exposure)  # stable: what was begun comes first

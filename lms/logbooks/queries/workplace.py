@@ -113,6 +113,12 @@ def may_read_assessments(by: Actor, enrolment: Enrolment) -> bool:
     return policy.allows(by, Permission.WORKPLACE_READ, AssessmentScope(enrolment))
 
 
+def reads_whole_list(by: Actor, assessment: WorkplaceAssessment) -> bool:
+    """Whether the list of all assessments of this trainee opens for the actor; it does not for whoever was only asked."""
+    enrolment = assessment.enrolment
+    return may_read_assessments(by, enrolment) and programmes.may_see_enrolment(by, enrolment)
+
+
 def assessors_of(enrolment: Enrolment, *, on: date) -> list[Person]:
     """Who may be asked: the supervisors of the day first, then everybody who mentors or assesses in the programme."""
     found = {pairing.mentor_person_id: pairing.mentor for pairing in programmes.signers_on(enrolment.id, on)}

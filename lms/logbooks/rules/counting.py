@@ -12,9 +12,13 @@ from typing import Any
 from lms.core.i18n import _, pick
 from lms.logbooks.rules.content import (
     AGE_BANDS,
+    COMPLICATIONS,
+    DIFFICULTIES,
     GESTATION_BANDS,
+    KINDS,
     MODES,
     ROLES,
+    ROUTES,
     SETTINGS,
     SHIFTS,
     WEIGHT_BANDS,
@@ -35,7 +39,13 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "shift": SHIFTS,
     "mode": MODES,
     "operator_role": ROLES,
+    "kind": KINDS,
+    "device_route": ROUTES,
+    "difficulty": DIFFICULTIES,
+    "complication": COMPLICATIONS,
 }
+_PARTS = {"": 0, "O": 0, "A": 1, "S_TS": 2, "S_TU": 3, "P": 4, "T": 4}
+"""Parts of the trainee by how much of it was theirs; who teaches it has done it alone."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,8 @@ class Requirement:
     distinct_weeks: int = 0
     observed: bool = False
     """Watching is enough."""
+    min_role: str = ""
+    """The least part in the procedure that counts; empty: any but watching. Beside it the O-SCORE stays what it is."""
 
     @property
     def asks(self) -> bool:
@@ -99,7 +111,8 @@ class Requirement:
 def requirement_of(targets: Mapping[str, Any], rule: Mapping[str, Any], track: str) -> Requirement:
     """What the framework's data say for a track: its targets, and the facets of the item."""
     target = {**rule.get("requirement", {}), **targets.get(track, {})}
-    count, observed = int(target.get("min_count", 0)), bool(target.get("observed", False))
+    role = target.get("role") or ("A" if target.get("assist") else "")
+    count, observed = int(target.get("min_count", 0)), bool(target.get("observed", False)) or role == "O"
     facets = tuple(
         Facet(
             dim=one["dim"],
@@ -127,6 +140,7 @@ def requirement_of(targets: Mapping[str, Any], rule: Mapping[str, Any], track: s
         distinct_days=int(spread.get("distinct_days", 0)),
         distinct_weeks=int(spread.get("distinct_weeks", 0)),
         observed=observed,
+        min_role=role,
     )
 
 
@@ -194,10 +208,19 @@ def counts(one: Evidence, requirement: Requirement, *, today: date) -> bool:
         and facts.success != "no"
         and facts.mode != "observed_broadcast"
         and (requirement.observed or facts.operator_role != "O")
+        and (requirement.min_role in _ANY_PART or _part_suffices(facts.operator_role, requirement.min_role))
         and (
             not requirement.window_days or one.performed_on > today - timedelta(days=requirement.window_days)
         )
     )
+
+
+_ANY_PART = frozenset({"", "O", "A"})
+"""To assist is the least part beside watching, which is asked for by itself."""
+
+
+def _part_suffices(given: str, wanted: str) -> bool:
+    return _PARTS.get(given, 0) >= _PARTS.get(wanted, 0)
 
 
 def is_simulated(one: Evidence) -> bool:
@@ -292,10 +315,12 @@ def _facet_words(facet: Facet) -> str:
         return pick(facet.zh, facet.en)
     if facet.dim == "observer":
         return _("different signers")
-    if facet.dim == "observer_role":
+    if facet.dim == "observer_role" and set(facet.of) <= {"second", "deputy"} and not facet.distinct:
         return _("signed by a second assessor or deputy")
     if facet.dim in {"diagnosis", "presentation"} and facet.distinct:
         return _("different diagnoses")
+    if facet.dim == "observer_role":
+        return _("signed by a mentor") if facet.of == ("mentor",) else _("signers of different roles")
     if facet.at_most is not None:
         return _("with at most %(max)s attempts", max=facet.at_most)
     names = _WORDS.get(facet.dim, {})

@@ -1,6 +1,6 @@
 """Acts on log entries: write, submit, recall, sign, give back, correct; and what the clock does."""
 
-from lms.logbooks.services import committee
+from lms.logbooks.services import committee, editions
 from lms.logbooks.services.clockwork import escalate, lapse
 from lms.logbooks.services.entries import amend, change, discard, let_in, log, recall, reflect, submit
 from lms.logbooks.services.frameworks import add_sample_frameworks
@@ -27,6 +27,7 @@ __all__ = [
     "committee",
     "countersign",
     "discard",
+    "editions",
     "escalate",
     "give_back",
     "hand_over",

@@ -13,6 +13,7 @@ from lms.core import audit, clock, deid, digests, notices
 from lms.core.db import db
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy
+from lms.core.ports import FactChanged, fact_changed
 from lms.logbooks.models import Item
 from lms.logbooks.models.committee import (
     Agenda,
@@ -177,7 +178,7 @@ def add_lines(
     """Put items of a trainee on the agenda; what is there already stays once. How many are new."""
     _require_convener(called, by)
     rules.move(called.meeting.state, "open")  # the agenda grows until the meeting is opened
-    chosen = [item for item in choices.items() if item.code in codes]
+    chosen = [item for item in choices.items(called.meeting.cohort_id) if item.code in codes]
     if not chosen or enrolment.cohort_id != called.meeting.cohort_id:
         raise RuleBroken("items_missing", _("Choose at least one item."), field="items")
     there = set(
@@ -293,6 +294,8 @@ def close_meeting(called: Called, words: Mapping[str, str], *, at: datetime, by:
         made.append(decision)
     called.meeting.state = after
     db.session.flush()
+    for number in sorted({one.enrolment_id for one in made if one.level is not None}):
+        fact_changed.tell(FactChanged("items_approved", number, at))
     approved = sum(one.outcome == "approved" for one in made)
     _note(called, "close", at=at, by=by, approved=approved, deferred=len(made) - approved)
     for trainee in {line.agenda.enrolment_id: line.agenda.enrolment for line in agenda}.values():
@@ -464,6 +467,7 @@ def revoke(found: Entrusted, enrolment: Enrolment, *, words: str, at: datetime, 
         subject=f"entrustment:{found.record.public_id}",
         item=found.record.item_code,
     )
+    fact_changed.tell(FactChanged("items_approved", enrolment.id, at))
     today = clock.today(at)
     mentors = [one.mentor_person_id for one in programmes.signers_on(enrolment.id, today)]
     _tell(

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from lms.core import audit
 from lms.core.db import db
-from lms.core.pinyin import initials
-from lms.logbooks.models import Framework, Item
+from lms.logbooks.models import Framework
+from lms.logbooks.rules import framework_documents as documents
+from lms.logbooks.services.editions import add_version
 
 
 def add_sample_frameworks(at: datetime) -> list[Framework]:
@@ -31,37 +32,7 @@ def add_sample_frameworks(at: datetime) -> list[Framework]:
 
 
 def _add_framework(document: dict[str, object], *, at: datetime) -> Framework:
-    framework = Framework(
-        code=document["code"],
-        version=document["version"],
-        title_zh=document["title_zh"],
-        title_en=document["title_en"],
-        state="published",
-        is_sample=document["is_sample"],
-        published_at=at,
-    )
-    rows: list[dict[str, object]] = document["items"]  # type: ignore[assignment]
-    framework.items = [
-        Item(
-            position=place,
-            code=row["code"],
-            kind=row["kind"],
-            critical=row["critical"],
-            title_zh=row["title_zh"],
-            title_en=row["title_en"],
-            initials=initials(str(row["title_zh"]))[:80],
-            targets=row["targets"],
-            rule={
-                "zh": row["rule_zh"],
-                "en": row["rule_en"],
-                "sources": row["sources"],
-                **{name: row[name] for name in ("facets", "cusum") if name in row},
-            },
-        )
-        for place, row in enumerate(rows, start=1)
-    ]
-    db.session.add(framework)
-    db.session.flush()
+    framework = add_version(documents.read_sample(document), version=int(str(document["version"])), at=at)
     audit.record(
         "logbooks.framework.add",
         scope="site",

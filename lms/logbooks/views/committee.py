@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from lms.core import clock
 from lms.core.errors import NotFound
-from lms.core.i18n import _, _n
+from lms.core.i18n import _, _n, pick
 from lms.logbooks import queries as logbook
 from lms.logbooks.forms import AgendaForm, AnswerForm, CloseForm, ConveneForm, ReasonForm, VoteForm
 from lms.logbooks.queries import committee as queries
@@ -16,6 +16,7 @@ from lms.logbooks.services import committee as services
 from lms.logbooks.views.blueprint import PER_PAGE, bp
 from lms.policy import Permission, Role, allows, require
 from lms.programmes import queries as programmes
+from lms.web import files
 from lms.web.forms import Form, request_value
 from lms.web.guard import actor, members
 from lms.web.paging import Page, page_number
@@ -112,6 +113,43 @@ def _meeting_page(public_id: str, form: Form) -> ResponseReturnValue:
     return page, form.status
 
 
+@bp.get("/committee/<public_id>.csv")
+@members
+def meeting_csv(public_id: str) -> ResponseReturnValue:
+    """The agenda of a meeting with what was decided, as a file."""
+    called = queries.meeting(public_id, actor())
+    head = [
+        _("Meeting"),
+        _("Trainee"),
+        _("Item"),
+        _("Numbers"),
+        _("Approve"),
+        _("Defer"),
+        _("Abstain"),
+        _("Decision"),
+        _("Level"),
+        _("Reason"),
+        _("Evidence (SHA-256)"),
+    ]
+    lines = []
+    for line in queries.lines(called):
+        item, decision = line.agenda.item, line.decision
+        lines.append(
+            [
+                called.meeting.held_on.isoformat(),
+                line.agenda.enrolment.person.name,
+                f"{item.code} {pick(item.title_zh, item.title_en)}",
+                (_("achieved") if line.achieved else _("numbers not met")) if line.evidence else "",
+                *(decision.votes.get(one, 0) if decision else "" for one in ("approve", "defer", "abstain")),
+                (_("approved") if decision.level else _("deferred")) if decision else "",
+                decision.level or "" if decision else "",
+                decision.words if decision else "",
+                line.evidence.sha256 if line.evidence else "",
+            ]
+        )
+    return files.table(f"committee-{called.meeting.held_on.isoformat()}.csv", head, lines)
+
+
 def _do(public_id: str, act: Callable[[queries.Called], None], done: str) -> ResponseReturnValue:
     form, by = Form.of_request(), actor()
     if form.run(lambda: act(queries.meeting(public_id, by, for_update=True))):
@@ -151,7 +189,7 @@ def agenda(public_id: str) -> ResponseReturnValue:
     by, at, form = actor(), clock.now(), AgendaForm.of_request()
     called = queries.meeting(public_id, by)
     require(by, Permission.COMMITTEE_CONVENE, called.scope, see=Permission.COMMITTEE_READ)
-    form.offer(programmes.roll(called.meeting.cohort), logbook.items())
+    form.offer(programmes.roll(called.meeting.cohort), logbook.items(called.meeting.cohort_id))
 
     def act() -> int:
         held = queries.meeting(public_id, by, for_update=True)

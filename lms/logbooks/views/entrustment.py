@@ -8,9 +8,13 @@ from lms.core.errors import NotFound
 from lms.core.i18n import _
 from lms.logbooks.forms import ReasonForm
 from lms.logbooks.queries import committee as queries
+from lms.logbooks.queries.sampling import may_read_samples
+from lms.logbooks.services import badge as badges
 from lms.logbooks.services import committee as services
 from lms.logbooks.views.blueprint import bp
 from lms.policy import Permission, Role, allows, require
+from lms.programmes.models import Enrolment
+from lms.web.forms import Form, request_value
 from lms.web.guard import actor, members
 
 
@@ -69,15 +73,35 @@ def revoke_entrustment(public_id: str) -> ResponseReturnValue:
 @members
 def badge(public_id: str) -> ResponseReturnValue:
     """The badge to print: whoever scans it signs in and sees what this trainee may do."""
-    enrolment = queries.entrusted_enrolment(public_id, actor())
-    url = f"{site.settings().base_url}/bedside/{enrolment.public_id}"
+    by = actor()
+    enrolment = queries.entrusted_enrolment(public_id, by)
+    known = queries.badge_of(enrolment.id)
+    url = f"{site.settings().base_url}/bedside/{known.code}" if known else ""
     return render_template(
         "logbooks/committee/badge.html",
         tab=_tab(),
         enrolment=enrolment,
+        badge=known,
         url=url,
-        code=qr.svg(url, label=_("Code of %(name)s", name=enrolment.person.name)),
+        code=qr.svg(url, label=_("Code of %(name)s", name=enrolment.person.name)) if known else "",
+        makes=allows(by, Permission.BADGE_MAKE, queries.TraineeScope(enrolment)),
     )
+
+
+@bp.post("/trainees/<public_id>/badge")
+@members
+def make_badge(public_id: str) -> ResponseReturnValue:
+    """Make the badge, or replace it: the code that it had is unknown from then on."""
+    by, at, form = actor(), clock.now(), Form.of_request()
+    replaced = request_value("replaces")
+    if form.run(
+        lambda: badges.make_badge(queries.entrusted_enrolment(public_id, by), replaces=replaced, at=at, by=by)
+    ):
+        flash(_("The badge is made. Print it; an older one leads nowhere any more."), "ok")
+    else:
+        for said in form.problems:
+            flash(said, "warn")
+    return redirect(f"/trainees/{public_id}/badge", 303)
 
 
 @bp.get("/bedside")
@@ -94,15 +118,26 @@ def bedside() -> ResponseReturnValue:
         search=search,
         rows=queries.bedside(search, by, today=clock.today(clock.now())),
         most=queries.FOUND_MAX,
+        reads_samples=may_read_samples(by),
     )
 
 
-@bp.get("/bedside/<public_id>")
+@bp.get("/bedside/<code>")
 @members
-def at_bedside(public_id: str) -> ResponseReturnValue:
+def at_bedside(code: str) -> ResponseReturnValue:
     """What this trainee may do today, and under which supervision; where a badge leads."""
+    return _bedside_page(queries.badged_enrolment(code, actor()))
+
+
+@bp.get("/trainees/<public_id>/bedside")
+@members
+def bedside_of(public_id: str) -> ResponseReturnValue:
+    """The same, found by name."""
+    return _bedside_page(queries.entrusted_enrolment(public_id, actor()))
+
+
+def _bedside_page(enrolment: Enrolment) -> ResponseReturnValue:
     today = clock.today(clock.now())
-    enrolment = queries.entrusted_enrolment(public_id, actor())
     rows = queries.entrustments(enrolment, today=today)
     return render_template(
         "logbooks/committee/at_bedside.html",

@@ -8,10 +8,12 @@ from flask.typing import ResponseReturnValue
 from lms.core import clock
 from lms.core.errors import NotFound
 from lms.logbooks import queries
+from lms.logbooks.queries.sampling import may_read_samples
 from lms.logbooks.views.blueprint import bp
 from lms.web.guard import actor, members
 
 SINCE = timedelta(days=91)
+SAMPLED_SINCE = timedelta(days=366)
 
 
 @bp.get("/mentors")
@@ -29,5 +31,9 @@ def mentors() -> ResponseReturnValue:
         "logbooks/mentors.html",
         tab="cohorts" if everybody else "to-sign",
         rows=rows,
+        sampled=queries.sampled(
+            [row.person.id for row in rows], cohorts, since=clock.today(at) - SAMPLED_SINCE
+        ),
+        reads_samples=may_read_samples(by),
         everybody=everybody,
     )

@@ -97,7 +97,7 @@ class _Group:
 def offer(form: EntryForm, enrolment: Enrolment, *, today: date) -> None:
     """Give a form its items and the people who supervised lately."""
     first = min(today - rules.REFUSED_AFTER, form.performed_on.data or today)
-    form.offer(queries.items(), queries.signers_between(enrolment.id, first, today))
+    form.offer(queries.items(enrolment.cohort_id), queries.signers_between(enrolment.id, first, today))
 
 
 def _form_page(form: EntryForm, entry_id: str | None = None) -> ResponseReturnValue:

@@ -5,11 +5,31 @@ from flask.typing import ResponseReturnValue
 
 from lms.core import clock
 from lms.core.errors import NotFound
+from lms.core.i18n import _, pick
 from lms.logbooks import queries
 from lms.logbooks.views.blueprint import bp
 from lms.programmes import queries as programmes
 from lms.programmes.models import Enrolment
+from lms.programmes.rules.roster import SHIFTS, Chance
+from lms.web.filters import day
 from lms.web.guard import actor, members
+
+
+def chance_words(chance: Chance) -> str:
+    """When the trainee is next in a unit, in one sentence."""
+    words = {
+        "unit": _("Other unit") if chance.unit == "other" else chance.unit,
+        "day": day(chance.day, weekday=True),
+        "shift": pick(*SHIFTS[chance.shift]) if chance.shift else "",
+        "mentor": chance.mentor,
+    }
+    if not chance.shift:
+        return _("In %(unit)s from %(day)s on; the roster says no more yet.", **words)
+    if not chance.mentor:
+        return _("Next duty in %(unit)s: %(day)s, %(shift)s.", **words)
+    if chance.is_mentor_there:
+        return _("Next duty in %(unit)s: %(day)s, %(shift)s, with %(mentor)s.", **words)
+    return _("Next duty in %(unit)s: %(day)s, %(shift)s; mentor: %(mentor)s.", **words)
 
 
 def _readable(public_id: str) -> Enrolment:
@@ -32,6 +52,7 @@ def items_of(public_id: str) -> ResponseReturnValue:
         tab="logbook" if own else "trainees",
         enrolment=enrolment,
         own=own,
+        chance_words=chance_words,
         page=queries.progress_page(enrolment, today=clock.today(clock.now())),
     )
 
@@ -46,5 +67,10 @@ def item_of(public_id: str, code: str) -> ResponseReturnValue:
     if row is None:
         raise NotFound
     return render_template(
-        "logbooks/item.html", tab="logbook" if own else "trainees", enrolment=enrolment, own=own, row=row
+        "logbooks/item.html",
+        tab="logbook" if own else "trainees",
+        enrolment=enrolment,
+        own=own,
+        row=row,
+        chance_words=chance_words,
     )

@@ -55,6 +55,7 @@ def trainee(public_id: str) -> ResponseReturnValue:
         manages=manages,
         reads_meetings=allows(by, Permission.MEETING_READ, around),
         reads_attendance=allows(by, Permission.ATTENDANCE_READ, around),
+        reads_feedback=allows(by, Permission.FEEDBACK_SEE, around),
         lets_in=allows(by, Permission.ENTRY_LET_IN, enrolment.cohort),
         overview=overview,
         page=Page(rows, number, total, PER_PAGE),

@@ -175,7 +175,7 @@ def _items(enrolment: Enrolment, day: date) -> list[Item]:
     """Everything that can be assessed, the unit's own first."""
     placement = programmes.placement_on(enrolment.id, day)
     unit = placement.unit if placement else ""
-    return sorted(logbooks.items(), key=lambda item: item.framework.code != unit)
+    return sorted(logbooks.items(enrolment.cohort_id), key=lambda item: item.framework.code != unit)
 
 
 def _request_page(form: StartForm, enrolment: Enrolment) -> ResponseReturnValue:
@@ -290,6 +290,7 @@ def _one(public_id: str, form: RespondForm | None) -> ResponseReturnValue:
         tab="logbook" if own else "to-sign" if found.assessor_person_id == by.person_id else "trainees",
         one=found,
         own=own,
+        reads_all=own or queries.reads_whole_list(by, found),
         wp=rules,
         broken=queries.broken_of([found]).get(found.id, ""),
         ended=queries.act_of(found),

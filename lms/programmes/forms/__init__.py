@@ -145,6 +145,14 @@ class PairForm(Form):
     )
     from_on = DateField(lazy("First day"), [InputRequired(lazy("Give the first day."))])
     to_on = DateField(lazy("Last day"), [InputRequired(lazy("Give the last day."))])
+    beyond = StringField(
+        lazy("Why beyond the load cap"),
+        [Optional(), Length(max=200)],
+        filters=[_trimmed],
+        description=lazy(
+            "Only where the colleague has as many trainees as the cap allows. It is kept with the pairing."
+        ),
+    )
 
     def offer(self, placements: Iterable[tuple["Placement", str]], colleagues: Iterable["Person"]) -> None:
         """Give the placements with their words, and who mentors in the programme already."""

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from wtforms import DateField, IntegerField, SelectChoice, SelectField, StringField, TimeField
+from wtforms import BooleanField, DateField, IntegerField, SelectChoice, SelectField, StringField, TimeField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from lms.core.i18n import lazy
 from lms.programmes.models import Cohort
 from lms.programmes.rules import TRACKS, intakes
+from lms.programmes.rules.mentoring import MOST_CAP
 from lms.programmes.rules.places import REGIONS
 from lms.web.forms import Form
 
@@ -40,6 +41,16 @@ class ProgrammeEditForm(Form):
         [InputRequired(lazy("Give the director’s name.")), Length(max=60)],
         filters=[_trimmed],
         description=lazy("As printed on the certificate."),
+    )
+    mentor_cap = IntegerField(
+        lazy("Trainees of one mentor at a time"),
+        [Optional(), NumberRange(1, MOST_CAP)],
+        description=lazy(
+            "Primary mentors only; a delegation does not count. More needs the director’s reason."
+        ),
+    )
+    asks_qualification = BooleanField(
+        lazy("Only who is entered as qualified becomes a primary mentor"),
     )
 
 

@@ -35,6 +35,14 @@ class ChangeMentorForm(_ReasonForm):
         filters=[_trimmed],
     )
     from_on = DateField(lazy("From this day on"), [InputRequired(lazy("Give the first day."))])
+    beyond = StringField(
+        lazy("Why beyond the load cap"),
+        [Optional(), Length(max=200)],
+        filters=[_trimmed],
+        description=lazy(
+            "Only where the colleague has as many trainees as the cap allows. It is kept with the pairing."
+        ),
+    )
 
     def offer(self, people: "Iterable[Person]") -> None:
         """Give who mentors in the programme already."""

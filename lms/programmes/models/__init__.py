@@ -11,17 +11,21 @@ from lms.core.db import Base, WithId
 from lms.programmes.models.attendance import Attendance
 from lms.programmes.models.intakes import CohortEvent
 from lms.programmes.models.meetings import Meeting, MeetingAcknowledgement
+from lms.programmes.models.mentoring import MentorQualification
 from lms.programmes.models.places import HospitalVersion
+from lms.programmes.models.roster import Duty
 
 __all__ = [
     "Attendance",
     "Cohort",
     "CohortEvent",
+    "Duty",
     "Enrolment",
     "Hospital",
     "HospitalVersion",
     "Meeting",
     "MeetingAcknowledgement",
+    "MentorQualification",
     "Pairing",
     "Placement",
     "Programme",
@@ -64,6 +68,10 @@ class Programme(WithId, Base):
     """As printed on certificates."""
     is_sample: Mapped[bool] = mapped_column(default=False)
     """Content not yet reviewed by a named clinician; pages and certificates say so."""
+    mentor_cap: Mapped[int] = mapped_column(default=1)
+    """Trainees whom a mentor has as primary mentor on any one day; more needs the director's reason."""
+    asks_qualification: Mapped[bool] = mapped_column(default=False)
+    """Whether a primary mentor needs a qualification that the director has entered."""
 
     sponsor: Mapped[Hospital] = relationship(lazy="raise")
 

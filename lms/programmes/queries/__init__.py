@@ -210,7 +210,14 @@ def scopes() -> Sequence[Scope]:
             )
         )
         found += [
-            Scope(f"cohort:{cohort.id}", "cohort", cohort.name_zh, cohort.name_en, cohort.code)
+            Scope(
+                f"cohort:{cohort.id}",
+                "cohort",
+                cohort.name_zh,
+                cohort.name_en,
+                cohort.code,
+                inside=f"programme:{programme.id}",
+            )
             for cohort in cohorts
             if cohort.programme_id == programme.id
         ]

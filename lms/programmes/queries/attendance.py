@@ -1,6 +1,6 @@
 """Questions about attendance: a trainee's week, everything so far, a cohort's week."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -11,10 +11,12 @@ from lms import policy
 from lms.core.db import db
 from lms.policy import Actor, Permission
 from lms.programmes import queries
-from lms.programmes.models import Attendance, Cohort, Enrolment, Placement
+from lms.programmes.models import Attendance, Cohort, Duty, Enrolment, Placement
 from lms.programmes.queries import EnrolmentScope
+from lms.programmes.queries import roster as roster_queries
 from lms.programmes.queries.meetings import mentors_on, scope_of
 from lms.programmes.rules import attendance as rules
+from lms.programmes.rules import roster as rosters
 
 
 def enrolment(public_id: str, by: Actor) -> tuple[Enrolment, Sequence[Placement]]:
@@ -78,10 +80,17 @@ def corrections(placements: Collection[Placement], first: date, last: date) -> S
 
 
 def totals(
-    placements: Collection[Placement], confirmed: dict[date, Attendance], *, today: date
+    placements: Collection[Placement],
+    confirmed: dict[date, Attendance],
+    *,
+    today: date,
+    roster: Mapping[date, Duty] | None = None,
 ) -> rules.Totals:
-    """Planned against attended days up to a day, over all placements."""
-    planned = rules.planned_days([(one.from_on, one.to_on) for one in placements], until=today)
+    """Planned against attended days up to a day, over all placements; a day of which the roster speaks is as it says."""
+    spans = [(one.from_on, one.to_on) for one in placements]
+    weekdays = rules.planned_days(spans, until=today)
+    shifts = {day: duty.shift for day, duty in (roster or {}).items()}
+    planned = rosters.planned_days(weekdays, spans, shifts, until=today)
     return rules.totals(planned, {day: row.kind for day, row in confirmed.items()})
 
 
@@ -127,6 +136,8 @@ class CohortRow:
     enrolment: Enrolment
     kinds: tuple[str, ...]
     """Monday to Sunday; empty where nothing is confirmed, ``-`` outside a placement."""
+    planned: tuple[str, ...] = ()
+    """The roster's shifts of these days; empty where it says nothing."""
 
 
 def cohort_week(cohort: Cohort, monday: date) -> list[CohortRow]:
@@ -158,4 +169,12 @@ def cohort_week(cohort: Cohort, monday: date) -> list[CohortRow]:
             return "-"
         return kinds.get((number, day), "")
 
-    return [CohortRow(one, tuple(cell(one.id, day) for day in days)) for one in queries.roll(cohort)]
+    shifts = roster_queries.shifts_of_cohort(cohort, monday, days[-1])
+    return [
+        CohortRow(
+            one,
+            tuple(cell(one.id, day) for day in days),
+            tuple(shifts.get((one.person_id, day), "") for day in days),
+        )
+        for one in queries.roll(cohort)
+    ]

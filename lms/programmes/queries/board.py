@@ -73,7 +73,7 @@ def board(cohort: Cohort, *, today: date, page: int = 1, per_page: int = 50, who
     missing.sort(key=lambda one: (one.gap.span, one.enrolment.id))
     running = {row.id for row in enrolments}
     pairs = [pair for key, of in stays.items() if key in running for stay in of for pair in stay.pairs]
-    loads = [load for load in rules.overloads(pairs) if load.span[1] >= today]
+    loads = [load for load in rules.overloads(pairs, cohort.programme.mentor_cap) if load.span[1] >= today]
     return Board(rows, len(enrolments), missing, loads, _names({pair.person_id for pair in pairs}))
 
 

@@ -14,7 +14,7 @@ from lms.core.i18n import _
 from lms.policy import Actor, Permission, Role
 from lms.programmes import rules
 from lms.programmes.models import Cohort, Enrolment, Hospital, Pairing, Placement, Programme
-from lms.programmes.services import intakes
+from lms.programmes.services import intakes, loads
 from lms.programmes.services.places import add_hospital as add_hospital
 from lms.programmes.services.places import name_hospital as name_hospital
 
@@ -163,7 +163,9 @@ def enrol(
         raise RuleBroken("track", _("Choose a track."), field="track")
     intakes.lock(cohort)
     found = db.session.scalar(
-        select(Enrolment).where(Enrolment.cohort_id == cohort.id, Enrolment.person_id == person.id)
+        select(Enrolment)
+        .options(joinedload(Enrolment.cohort))
+        .where(Enrolment.cohort_id == cohort.id, Enrolment.person_id == person.id)
     )
     if found is not None:
         _give_trainee_role(person, cohort, at=at, by=by)
@@ -263,11 +265,17 @@ def pair(
     to_on: date,
     at: datetime,
     by: Actor | None,
+    beyond: str = "",
 ) -> Pairing:
-    """Pair a trainee with a mentor, second assessor or deputy for some days of a placement; twice is once."""
+    """Pair a trainee with a mentor, second assessor or deputy for some days of a placement; twice is once.
+
+    ``beyond``: the director's reason for passing the load cap.
+    """
     if by is not None:
         policy.require(by, Permission.COHORT_MANAGE, enrolment.cohort)
-    return join(enrolment, placement, mentor, kind=kind, from_on=from_on, to_on=to_on, at=at, by=by)
+    return join(
+        enrolment, placement, mentor, kind=kind, from_on=from_on, to_on=to_on, at=at, by=by, beyond=beyond
+    )
 
 
 def join(
@@ -282,6 +290,7 @@ def join(
     by: Actor | None,
     given_by: Pairing | None = None,
     reason: str = "",
+    beyond: str = "",
 ) -> Pairing:
     """``pair`` for whoever was found to be allowed it: the coordinator, or the mentor who delegates (``given_by``)."""
     cohort = enrolment.cohort
@@ -303,6 +312,8 @@ def join(
             return other
     primaries = [(other.from_on, other.to_on) for other in others if other.kind == "primary"]
     rules.require_single_primary(kind, (from_on, to_on), primaries)
+    if kind == "primary" and by is not None:  # what the product itself sets up has been thought about
+        loads.require_fit(enrolment, mentor, (from_on, to_on), beyond=beyond, at=at, by=by)
     pairing = Pairing(
         placement_id=placement.id,
         mentor_person_id=mentor.id,
@@ -310,7 +321,7 @@ def join(
         from_on=from_on,
         to_on=to_on,
         given_by_id=given_by.id if given_by else None,
-        reason=reason,
+        reason=reason or beyond,
     )
     pairing.mentor = mentor
     db.session.add(pairing)

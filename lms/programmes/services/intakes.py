@@ -14,6 +14,7 @@ from lms.core.i18n import _
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort, CohortEvent, Enrolment, Hospital, Placement, Programme
 from lms.programmes.rules import intakes as rules
+from lms.programmes.rules.mentoring import MOST_CAP
 
 
 def _set(thing: Any, values: Mapping[str, Any]) -> dict[str, str]:
@@ -26,11 +27,35 @@ def _set(thing: Any, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def change_programme(
-    programme: Programme, *, title_zh: str, title_en: str, director_name: str, at: datetime, by: Actor
+    programme: Programme,
+    *,
+    title_zh: str,
+    title_en: str,
+    director_name: str,
+    mentor_cap: int | None = None,
+    asks_qualification: bool | None = None,
+    at: datetime,
+    by: Actor,
 ) -> Programme:
-    """Change a programme's names and its director; certificates that were issued keep what they say. Twice is once."""
+    """Change a programme's names and its director; certificates that were issued keep what they say. Twice is once.
+
+    How many trainees a mentor has and whether they need a qualification is for the director; None leaves it as it is.
+    """
     policy.require(by, Permission.COHORT_MANAGE, programme)
-    before = _set(programme, {"title_zh": title_zh, "title_en": title_en, "director_name": director_name})
+    values: dict[str, Any] = {
+        "title_zh": title_zh,
+        "title_en": title_en,
+        "director_name": director_name,
+        "mentor_cap": mentor_cap,
+        "asks_qualification": asks_qualification,
+    }
+    if mentor_cap is not None or asks_qualification is not None:
+        policy.require(by, Permission.LOAD_EXCEED, programme, see=Permission.COHORT_MANAGE)
+    if mentor_cap is not None and not 1 <= mentor_cap <= MOST_CAP:
+        raise RuleBroken(
+            "mentor_cap", _("The cap is a number from 1 to %(most)s.", most=MOST_CAP), field="mentor_cap"
+        )
+    before = _set(programme, {name: value for name, value in values.items() if value is not None})
     if before:
         audit.record(
             "programmes.programme.change",

@@ -83,6 +83,7 @@ def change_mentor(
     reason: str,
     at: datetime,
     by: Actor,
+    beyond: str = "",
 ) -> Pairing:
     """From a day on another primary mentor takes the days of the one who has them; free days until the next one's. Twice is once.
 
@@ -109,6 +110,7 @@ def change_mentor(
         at=at,
         by=by,
         reason=reason if now is None else "",
+        beyond=beyond,
     )
 
 
@@ -125,7 +127,13 @@ def end_pairing(pairing: Pairing, *, last_on: date, reason: str, at: datetime, b
 
 
 def hand_over(
-    pairings: Mapping[Pairing, Person], *, from_on: date, reason: str, at: datetime, by: Actor
+    pairings: Mapping[Pairing, Person],
+    *,
+    from_on: date,
+    reason: str,
+    at: datetime,
+    by: Actor,
+    beyond: str = "",
 ) -> int:
     """A mentor leaves: each of their trainees gets the successor from a day on. Answers how many were handed over.
 
@@ -136,7 +144,14 @@ def hand_over(
         first = max(from_on, pairing.from_on)
         if pairing.kind == "primary":
             change_mentor(
-                placement.enrolment, placement, successor, from_on=first, reason=reason, at=at, by=by
+                placement.enrolment,
+                placement,
+                successor,
+                from_on=first,
+                reason=reason,
+                at=at,
+                by=by,
+                beyond=beyond,
             )
             continue
         policy.require(by, Permission.COHORT_MANAGE, placement.enrolment.cohort)

@@ -150,6 +150,7 @@ def cohort(public_id: str) -> ResponseReturnValue:
         tracks=dict(queries.tracks()),
         manages=allows(by, Permission.COHORT_MANAGE, found),
         reads_ledger=by.is_any(Role.COORDINATOR, Role.DIRECTOR),
+        reads_qualifications=allows(by, Permission.QUALIFICATION_READ, found),
         reads_attendance=allows(by, Permission.ATTENDANCE_READ, found),
     )
 
@@ -286,7 +287,12 @@ def _pair_page(public_id: str, form: PairForm) -> ResponseReturnValue:
         form.placement.data = chosen.public_id
         form.from_on.data, form.to_on.data = chosen.from_on, chosen.to_on
     page = render_template(
-        "programmes/pair.html", tab="cohorts", form=form, enrolment=found, placements=placements
+        "programmes/pair.html",
+        tab="cohorts",
+        form=form,
+        enrolment=found,
+        placements=placements,
+        may_exceed=allows(actor(), Permission.LOAD_EXCEED, found.cohort),
     )
     return page, form.status
 
@@ -319,6 +325,7 @@ def pair(public_id: str) -> ResponseReturnValue:
             to_on=form.to_on.data,
             at=at,
             by=by,
+            beyond=form.beyond.data,
         )
 
     if not form.run(act):

@@ -12,9 +12,11 @@ from lms.policy import Permission, Role, allows
 from lms.programmes import queries as programmes
 from lms.programmes.forms.attendance import WeekForm, week_form
 from lms.programmes.queries import attendance as queries
+from lms.programmes.queries import roster as rosters
 from lms.programmes.queries.meetings import scope_of
 from lms.programmes.rules.attendance import DAYS, field_of, week_from
 from lms.programmes.services import attendance as services
+from lms.programmes.views.roster import shift_names
 from lms.web import files
 from lms.web.filters import day as day_words
 from lms.web.guard import actor, members, staff
@@ -55,6 +57,7 @@ def _page(public_id: str, form: WeekForm | None) -> ResponseReturnValue:
     enrolment, placements = queries.enrolment(public_id, by)
     known = queries.confirmed(placements)
     days = queries.week(enrolment, placements, known, monday, today=today, by=by)
+    roster = rosters.of_enrolment(enrolment)
     form = form or _form(days, posted=False)
     manages = allows(by, Permission.COHORT_MANAGE, enrolment.cohort)
     own = enrolment.person_id == by.person_id
@@ -66,7 +69,9 @@ def _page(public_id: str, form: WeekForm | None) -> ResponseReturnValue:
         form=form,
         field_of=field_of,
         names=_names(),
-        totals=queries.totals(placements, known, today=today),
+        totals=queries.totals(placements, known, today=today, roster=roster),
+        roster=roster,
+        shifts=shift_names(),
         monday=monday,
         before=monday - WEEK,
         after=monday + WEEK,
@@ -150,6 +155,7 @@ def cohort_attendance(public_id: str) -> ResponseReturnValue:
         cohort=found,
         page=Page(rows[(number - 1) * PER_PAGE : number * PER_PAGE], number, len(rows), PER_PAGE),
         names=_names(),
+        shifts=shift_names(),
         monday=monday,
         before=monday - WEEK,
         after=monday + WEEK,

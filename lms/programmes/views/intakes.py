@@ -30,7 +30,13 @@ def programme(public_id: str) -> ResponseReturnValue:
 
 
 def _programme_page(found: Programme, form: ProgrammeEditForm) -> ResponseReturnValue:
-    page = render_template("programmes/programme_edit.html", tab="cohorts", form=form, programme=found)
+    page = render_template(
+        "programmes/programme_edit.html",
+        tab="cohorts",
+        form=form,
+        programme=found,
+        directs=allows(actor(), Permission.LOAD_EXCEED, found),
+    )
     return page, form.status
 
 
@@ -40,12 +46,15 @@ def change_programme(public_id: str) -> ResponseReturnValue:
     """Change a programme's names and director."""
     found = intakes.programme(public_id, actor())
     form = ProgrammeEditForm.of_request()
+    directs = allows(actor(), Permission.LOAD_EXCEED, found)
     if not form.run(
         lambda: services.change_programme(
             found,
             title_zh=form.title_zh.data,
             title_en=form.title_en.data,
             director_name=form.director_name.data,
+            mentor_cap=form.mentor_cap.data if directs else None,
+            asks_qualification=form.asks_qualification.data if directs else None,
             at=clock.now(),
             by=actor(),
         )

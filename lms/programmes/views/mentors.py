@@ -16,7 +16,7 @@ from lms.programmes import queries
 from lms.programmes.forms.mentors import ChangeMentorForm, DelegateForm, EndPairingForm, HandOverForm
 from lms.programmes.models import Cohort, Enrolment, Pairing, Placement
 from lms.programmes.queries import board as boards
-from lms.programmes.rules.board import DELEGATION_DAYS, PRIMARY_CAP, Gap
+from lms.programmes.rules.board import DELEGATION_DAYS, Gap
 from lms.programmes.services import mentors
 from lms.programmes.views.blueprint import PER_PAGE, bp, colleague
 from lms.web import files
@@ -58,7 +58,7 @@ def board(public_id: str) -> ResponseReturnValue:
         week=found.week_on(today) if found.start_on <= today <= found.end_on else 0,
         manages=allows(by, Permission.COHORT_MANAGE, found),
         gap_words=gap_words,
-        cap=PRIMARY_CAP,
+        cap=found.programme.mentor_cap,
     )
 
 
@@ -104,7 +104,12 @@ def _change_page(public_id: str, placement_id: str, form: ChangeMentorForm) -> R
     if request.method == "GET":
         form.from_on.data = max(_today(), placement.from_on)
     page = render_template(
-        "programmes/change.html", tab="cohorts", form=form, enrolment=found, placement=placement
+        "programmes/change.html",
+        tab="cohorts",
+        form=form,
+        enrolment=found,
+        placement=placement,
+        may_exceed=allows(actor(), Permission.LOAD_EXCEED, found.cohort),
     )
     return page, form.status
 
@@ -129,6 +134,7 @@ def change(public_id: str, placement_id: str) -> ResponseReturnValue:
             reason=form.reason.data,
             at=at,
             by=by,
+            beyond=form.beyond.data,
         )
 
     if not form.run(act):
@@ -213,7 +219,13 @@ def _hand_over_page(public_id: str, form: HandOverForm) -> ResponseReturnValue:
             form.pairings.data = [row.public_id for row in rows]
             form.from_on.data = today + timedelta(days=1)
     page = render_template(
-        "programmes/hand_over.html", tab="cohorts", form=form, cohort=cohort, leaving=leaving, people=people
+        "programmes/hand_over.html",
+        tab="cohorts",
+        form=form,
+        cohort=cohort,
+        leaving=leaving,
+        people=people,
+        may_exceed=allows(actor(), Permission.LOAD_EXCEED, cohort),
     )
     return page, form.status
 
@@ -236,7 +248,14 @@ def hand_over(public_id: str) -> ResponseReturnValue:
         assert form.from_on.data is not None
         successor = colleague(form, cohort.programme_id)
         chosen = {row: successor for row in rows if row.public_id in form.pairings.data}
-        return mentors.hand_over(chosen, from_on=form.from_on.data, reason=form.reason.data, at=at, by=by)
+        return mentors.hand_over(
+            chosen,
+            from_on=form.from_on.data,
+            reason=form.reason.data,
+            at=at,
+            by=by,
+            beyond=form.beyond.data,
+        )
 
     if not form.run(act):
         return _hand_over_page(public_id, form)

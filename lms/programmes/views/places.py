@@ -22,7 +22,7 @@ bp = Blueprint("places", __name__)
 PER_PAGE = 50
 
 
-def _words() -> dict[str, dict[str, str]]:
+def words() -> dict[str, dict[str, str]]:
     """The words for what the list holds as codes."""
     choices = {"tier": TIERS, "grade": GRADES, "region": REGIONS, "relation": RELATIONS}
     return {
@@ -48,7 +48,7 @@ def hospitals() -> ResponseReturnValue:
         page=Page(rows, number, total, PER_PAGE),
         search=search,
         sort=sort,
-        words=_words(),
+        words=words(),
     )
 
 
@@ -57,7 +57,7 @@ def hospitals() -> ResponseReturnValue:
 def hospitals_csv() -> ResponseReturnValue:
     """The hospitals that fit, for a spreadsheet."""
     search, sort = _asked()
-    words = _words()
+    known = words()
     head = [
         _("Code"),
         _("Chinese name of the hospital"),
@@ -77,8 +77,8 @@ def hospitals_csv() -> ResponseReturnValue:
             row.tier,
             row.grade,
             row.county_code,
-            words["region"].get(row.region, row.region),
-            words["relation"].get(row.relation, row.relation),
+            known["region"].get(row.region, row.region),
+            known["relation"].get(row.relation, row.relation),
             row.closed_on,
         ]
         for row in places.every_hospital(actor(), search=search, sort=sort)
@@ -132,7 +132,7 @@ def _hospital_page(found: Hospital, form: HospitalForm | None) -> ResponseReturn
         said=said,
         overtaken=overtaken,
         sent=places.sent(found),
-        words=_words(),
+        words=words(),
     )
     return page, form.status
 

@@ -3,10 +3,12 @@
 import re
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from lms.core import clock
-from lms.core.db import db
+from lms.core.db import db, transaction
+from lms.logbooks.models.badge import Badge
 from lms.logbooks.models.committee import (
     Decision,
     DecisionAppeal,
@@ -73,9 +75,9 @@ def test_a_meeting_from_the_call_to_the_bedside(board, browser, cast, at):
     assert chairs.post(f"{here}/close", data=dict.fromkeys(names, "Shown.")).status_code == 303
     assert chairs.post(f"{here}/close", data=dict.fromkeys(names, "Shown.")).status_code == 303
     assert (count(Decision), count(Entrustment)) == (2, 2)
-    page = browser(cast.mentor, lang="en").get(f"/bedside/{cast.enrolment.public_id}").text
+    page = browser(cast.mentor, lang="en").get(f"/trainees/{cast.enrolment.public_id}/bedside").text
     assert page.count("Level 3: Under indirect supervision") == 2
-    assert browser(cast.other_mentor).get(f"/bedside/{cast.enrolment.public_id}").status_code == 404
+    assert browser(cast.other_mentor).get(f"/trainees/{cast.enrolment.public_id}/bedside").status_code == 404
 
 
 def test_a_vote_that_says_too_little_is_refused_with_what_was_typed(board, browser):
@@ -139,7 +141,7 @@ def test_a_revoked_entrustment_is_gone_at_the_bedside(board, browser, cast):
         answer = director.post(f"/entrustments/{record}/revoke", data={"words": "A serious event."})
         assert answer.status_code == 303
     assert count(EntrustmentRevocation) == 1
-    page = director.get(f"/bedside/{cast.enrolment.public_id}").text
+    page = director.get(f"/trainees/{cast.enrolment.public_id}/bedside").text
     assert "Level 3" not in page
     assert "No longer entrusted" in page
 
@@ -158,13 +160,58 @@ def test_a_stranger_knows_of_nothing(board, browser, cast, address):
 def test_a_unit_lead_searches_and_scans(desk, browser, cast, app):
     client = browser(desk.unit_lead, lang="en")
     page = client.get("/bedside?q=siyuan").text
-    assert f"/bedside/{cast.enrolment.public_id}" in page
+    assert f"/trainees/{cast.enrolment.public_id}/bedside" in page
     assert cast.other_enrolment.public_id not in page
     assert "Nobody fits" in client.get("/bedside?q=%25").text
-    assert client.get(f"/bedside/{cast.enrolment.public_id}").status_code == 200
-    badge = client.get(f"/trainees/{cast.enrolment.public_id}/badge").text
-    assert "<svg" in badge
-    assert f"/bedside/{cast.enrolment.public_id}" in badge
+    assert client.get(f"/trainees/{cast.enrolment.public_id}/bedside").status_code == 200
+
+
+def test_a_badge_has_a_code_of_its_own_and_a_new_one_makes_it_unknown(desk, browser, cast, app):
+    lead, trainee = browser(desk.unit_lead, lang="en"), browser(cast.trainee, lang="en")
+    page = f"/trainees/{cast.enrolment.public_id}/badge"
+    assert "No badge yet" in lead.get(page).text
+    assert lead.get(f"/bedside/{cast.enrolment.public_id}").status_code == 404, "the public id is no code"
+    assert lead.post(page, data={"replaces": ""}).status_code == 403
+    for _n in range(2):
+        assert trainee.post(page, data={"replaces": ""}).status_code == 303
+    (first,) = codes()
+    shown = lead.get(page).text
+    assert "<svg" in shown
+    assert f"/bedside/{first}" in shown
+    assert lead.get(f"/bedside/{first}").status_code == 200
+    for who in (cast.stranger, cast.other_trainee, cast.other_mentor):
+        assert browser(who).get(f"/bedside/{first}").status_code == 404
+        assert browser(who).post(page).status_code == 404
+    for _n in range(2):
+        browser(cast.coordinator).post(page, data={"replaces": first})
+    assert len(codes()) == 2
+    second = codes()[1]
+    assert lead.get(f"/bedside/{first}").status_code == 404
+    assert lead.get(f"/bedside/{second}").status_code == 200
+    for bad in ("abc", "%00" * 12, "a" * 40):
+        assert lead.get(f"/bedside/{bad}").status_code == 404
+    for statement in ("UPDATE entrustment_badge SET code = 'x'", "DELETE FROM entrustment_badge"):
+        with pytest.raises(DBAPIError), transaction():
+            db.session.execute(text(statement))
+        db.session.rollback()
+
+
+def codes():
+    """Every code that was ever made, in order."""
+    db.session.rollback()
+    return db.session.scalars(select(Badge.code).order_by(Badge.number)).all()
+
+
+def test_a_meeting_as_a_file(board, browser, cast):
+    meeting = board.decide(3, 3, 0)
+    client = browser(cast.coordinator, lang="en")
+    assert f"/committee/{meeting.public_id}.csv" in client.get(f"/committee/{meeting.public_id}").text
+    answer = client.get(f"/committee/{meeting.public_id}.csv")
+    head, line = answer.text.lstrip("\ufeff").splitlines()
+    assert head.startswith("Meeting,Trainee,Item")
+    assert '李思远,"N13 Lumbar' in line
+    assert ",2,1,0,approved,3," in line
+    assert browser(cast.stranger).get(f"/committee/{meeting.public_id}.csv").status_code == 404
 
 
 def test_a_member_who_mentors_the_trainee_sees_no_vote(board, browser, cast):

@@ -299,7 +299,7 @@ def people(
     policy.require(by, Permission.ACCOUNT_MANAGE)
     query = select(Person)
     if search.strip():
-        query = query.where(or_(*_named_like(search)))
+        query = query.where(or_(*named_like(search)))
     rows = db.session.scalars(
         query.order_by(Person.name_zh, Person.name_latin, Person.id)
         .limit(per_page)
@@ -330,7 +330,7 @@ def people(
     return [PersonRow(one, accounts.get(one.id, []), grants.get(one.id, [])) for one in rows], total
 
 
-def _named_like(search: str) -> list[ColumnElement[bool]]:
+def named_like(search: str) -> list[ColumnElement[bool]]:
     """Ways in which a person may be meant by what was typed: a part of a name or of a login."""
     text = search.strip().lower()
     login = rules.clean_login(search) or text
@@ -380,15 +380,15 @@ def invited(scope: str, by: Actor, *, on: date) -> list[InvitedRow]:
     return [InvitedRow(account, until) for account, until in rows]
 
 
-def names_by_login(logins: Sequence[str], by: Actor) -> dict[str, str]:
-    """Who signs in already with one of these cleaned logins: login → name."""
+def people_by_login(logins: Sequence[str], by: Actor) -> dict[str, Person]:
+    """Who signs in already with one of these cleaned logins: login → person."""
     policy.require(by, Permission.ACCOUNT_MANAGE)
     rows = db.session.scalars(
         select(Account)
         .options(joinedload(Account.person))
         .where(or_(Account.email.in_(logins), Account.phone.in_(logins)))
     )
-    return {login: row.person.name for row in rows for login in (row.email, row.phone) if login}
+    return {login: row.person for row in rows for login in (row.email, row.phone) if login}
 
 
 def person_of_form(client_uuid: str, by: Actor) -> Person | None:
@@ -553,7 +553,7 @@ def trail(
     if act:
         query = query.where(or_(AuditEvent.act == act, AuditEvent.act.startswith(f"{act}.", autoescape=True)))
     if who:
-        query = query.where(or_(Person.public_id == who, *_named_like(who)))
+        query = query.where(or_(Person.public_id == who, *named_like(who)))
     if day is not None:
         start = datetime.combine(day, time(), tzinfo=clock.BEIJING)
         query = query.where(AuditEvent.at >= start, AuditEvent.at < start + timedelta(days=1))

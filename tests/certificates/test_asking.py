@@ -1,0 +1,66 @@
+"""What the register answers to a digest, and the page that is saved for the day without a connection."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+
+from lms import cli
+from lms.certificates.views import verification
+from lms.core.digests import sha256_hex
+from lms.core.storage import storage
+
+UNKNOWN = {"serial": None, "state": "unknown"}
+
+
+def test_a_digest_is_answered_as_the_number_is_with_the_name_shortened(app, issued, browser):
+    client = browser(lang="en")
+    digest = sha256_hex(storage().path(issued.pdf_key).read_bytes())
+    answer = client.get(f"/verify/states.json?sha256={'0' * 64}&sha256={digest}")
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = answer.get_json()
+    assert (found["serial"], found["state"], found["name"]) == (issued.serial, "good", "李*远 L* S*")
+    by_number = client.get(f"/verify/{issued.serial}?format=json").get_json()
+    assert found["name"] == by_number["name"]
+    assert found["programme"] == issued.facts["programme_en"]
+
+
+@pytest.mark.parametrize("asked", ["", "?sha256=", "?sha256=x", f"?sha256={'a' * 63}", f"?sha256={'A' * 64}"])
+def test_what_is_no_digest_of_ours_is_unknown(app, browser, asked):
+    assert browser().get(f"/verify/states.json{asked}").get_json() == UNKNOWN
+
+
+def test_who_asks_without_end_waits(app, browser, monkeypatch):
+    monkeypatch.setattr(verification, "VERIFY_LIMIT", (3, 60))
+    client = browser()
+    assert [client.get("/verify/states.json").status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_the_saved_page_carries_all_it_needs_and_may_load_nothing(app, issued, browser):
+    text = browser(lang="en").get("/verify/offline.html").text
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1].replace("&#39;", "'")
+    script = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(script) == 1
+    digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert not re.search(r'(?:src|href)="(?!http://localhost/verify/|#)', text)
+    told = json.loads(re.search(r'id="trust">(.*?)</script>', text, re.DOTALL)[1])
+    assert set(told) == {"root", "lists", "status", "until", "at"}
+    assert len(told["lists"]) == 2
+    assert all("/status/" in address for address in told["status"])
+    assert "李" not in text
+
+
+def test_the_command_line_writes_the_same_page(app, issued, settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("lms.cli.acts._settings", lambda _data: settings)
+    to = tmp_path / "check.html"
+    assert cli.main(["certificates", "verifier", "--to", str(to), "--lang", "en"]) == 0
+    assert "<h1>Check a certificate</h1>" in to.read_text(encoding="utf-8")
+    assert str(to) in capsys.readouterr().out
+
+
+def test_without_an_authority_there_is_no_such_page(app, browser):
+    assert browser().get("/verify/offline.html").status_code == 404
