@@ -324,7 +324,7 @@ def test_progress_takes_few_queries_however_much_is_logged(desk, cast, browser, 
 def test_the_samples_facets_are_understood(desk, app):
     today = clock.today(desk.at)
     enrolment = programmes.own_enrolment(desk.cast.trainee)
-    page = queries.progress_page(enrolment, today=today)
+    page = queries.progress_page(enrolment, programmes.placements(enrolment.id), today=today)
     assert page.asked == 50
     assert page.achieved == 0
     for item in queries.items():

@@ -11,7 +11,7 @@ from lms.logbooks import rules
 from lms.logbooks.models import Entry, EntryRevision, Item, Signature
 from lms.logbooks.queries.choices import items
 from lms.logbooks.queries.records import standing
-from lms.programmes.models import Enrolment
+from lms.programmes.models import Enrolment, Placement
 from lms.programmes.queries.roster import next_chances
 from lms.programmes.rules.roster import Chance
 
@@ -89,10 +89,13 @@ def evidence(enrolment_id: int) -> Mapping[str, list[rules.Evidence]]:
     return found
 
 
-def progress_page(enrolment: Enrolment, *, today: date) -> ProgressPage:
-    """Every item of the published frameworks for the trainee's track; what was begun first. The caller holds the door."""
+def progress_page(enrolment: Enrolment, placements: Sequence[Placement], *, today: date) -> ProgressPage:
+    """Every item of the published frameworks for the trainee's track; what was begun first. The caller holds the door.
+
+    ``placements``: the trainee's, with pairings and mentors.
+    """
     known = evidence(enrolment.id)
-    chances = next_chances(enrolment, today=today)
+    chances = next_chances(enrolment, placements, today=today)
     rows = []
     for item in items(enrolment.cohort_id):
         requirement = rules.requirement_of(item.targets, item.rule, enrolment.track)
@@ -115,9 +118,12 @@ def progress_page(enrolment: Enrolment, *, today: date) -> ProgressPage:
     )
 
 
-def item_progress(enrolment: Enrolment, code: str, *, today: date) -> ItemProgress | None:
+def item_progress(
+    enrolment: Enrolment, placements: Sequence[Placement], code: str, *, today: date
+) -> ItemProgress | None:
     """One item of the page; None for an unknown code."""
-    return next((row for row in progress_page(enrolment, today=today).rows if row.item.code == code), None)
+    page = progress_page(enrolment, placements, today=today)
+    return next((row for row in page.rows if row.item.code == code), None)
 
 
 def _late(enrolment_id: int) -> int:

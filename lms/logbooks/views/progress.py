@@ -1,5 +1,7 @@
 """How far a trainee is, item by item: the count with its facets, what is missing, and the learning curve."""
 
+from collections.abc import Sequence
+
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
@@ -9,7 +11,7 @@ from lms.core.i18n import _, pick
 from lms.logbooks import queries
 from lms.logbooks.views.blueprint import bp
 from lms.programmes import queries as programmes
-from lms.programmes.models import Enrolment
+from lms.programmes.models import Enrolment, Placement
 from lms.programmes.rules.roster import SHIFTS, Chance
 from lms.web.filters import day
 from lms.web.guard import actor, members
@@ -32,20 +34,21 @@ def chance_words(chance: Chance) -> str:
     return _("Next duty in %(unit)s: %(day)s, %(shift)s; mentor: %(mentor)s.", **words)
 
 
-def _readable(public_id: str) -> Enrolment:
-    """The enrolment, for whoever may read its entries."""
+def _readable(public_id: str) -> tuple[Enrolment, Sequence[Placement]]:
+    """The enrolment and its placements, for whoever may read its entries."""
     by = actor()
     enrolment = programmes.enrolment(public_id, by)
-    if not queries.may_read_entries(by, enrolment, programmes.placements(enrolment.id)):
+    placements = programmes.placements(enrolment.id)
+    if not queries.may_read_entries(by, enrolment, placements):
         raise NotFound
-    return enrolment
+    return enrolment, placements
 
 
 @bp.get("/trainees/<public_id>/items")
 @members
 def items_of(public_id: str) -> ResponseReturnValue:
     """Every item that the framework asks of the trainee's track."""
-    enrolment = _readable(public_id)
+    enrolment, placements = _readable(public_id)
     own = enrolment.person_id == actor().person_id
     return render_template(
         "logbooks/items.html",
@@ -53,7 +56,7 @@ def items_of(public_id: str) -> ResponseReturnValue:
         enrolment=enrolment,
         own=own,
         chance_words=chance_words,
-        page=queries.progress_page(enrolment, today=clock.today(clock.now())),
+        page=queries.progress_page(enrolment, placements, today=clock.today(clock.now())),
     )
 
 
@@ -61,9 +64,9 @@ def items_of(public_id: str) -> ResponseReturnValue:
 @members
 def item_of(public_id: str, code: str) -> ResponseReturnValue:
     """One item: each tally, and the learning curve with its table."""
-    enrolment = _readable(public_id)
+    enrolment, placements = _readable(public_id)
     own = enrolment.person_id == actor().person_id
-    row = queries.item_progress(enrolment, code, today=clock.today(clock.now()))
+    row = queries.item_progress(enrolment, placements, code, today=clock.today(clock.now()))
     if row is None:
         raise NotFound
     return render_template(

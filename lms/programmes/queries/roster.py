@@ -167,14 +167,10 @@ def duty_dates(person_id: int) -> Sequence[Dated]:
     return found
 
 
-def next_chances(enrolment: Enrolment, *, today: date) -> dict[str, rules.Chance]:
-    """The next time when a trainee is in each unit, by unit. The caller holds the door."""
-    placements = db.session.scalars(
-        select(Placement)
-        .options(selectinload(Placement.pairings).joinedload(Pairing.mentor))
-        .where(Placement.enrolment_id == enrolment.id, Placement.to_on >= today)
-        .order_by(Placement.from_on)
-    ).all()
+def next_chances(
+    enrolment: Enrolment, placements: Sequence[Placement], *, today: date
+) -> dict[str, rules.Chance]:
+    """The next time when a trainee is in each unit, by unit; ``placements`` with pairings and mentors. The caller holds the door."""
     stays = [
         rules.Stay(
             one.unit,
@@ -186,6 +182,7 @@ def next_chances(enrolment: Enrolment, *, today: date) -> dict[str, rules.Chance
             ),
         )
         for one in placements
+        if one.to_on >= today
     ]
     if not stays:
         return {}

@@ -382,7 +382,9 @@ def test_progress_is_counted_by_the_cohorts_own_version(room):
         targets={"PED": {"level": 3, "min_count": 50}, "GP": None, "NURSE": None},
     )
     room.publish(draft)
-    row = logbooks.item_progress(enrolment, "N13", today=clock.today(room.at))
+    row = logbooks.item_progress(
+        enrolment, programmes.placements(enrolment.id), "N13", today=clock.today(room.at)
+    )
     assert row.cell.tallies[0].need == 5
 
 
