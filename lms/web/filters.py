@@ -108,6 +108,11 @@ def tongue(text: str) -> Markup:
     return Markup(_CHINESE.sub(lambda found: f'<span lang="zh-Hans">{found[0]}</span>', safe))  # noqa: S704 (escaped above)
 
 
+def is_chinese(text: str | None) -> bool:
+    """Whether somebody wrote Chinese here, all or in part: what a field of an English page holds is then marked as such."""
+    return bool(text and _CHINESE.search(text))
+
+
 def lines(text: str) -> Markup:
     """Plain text that people wrote, with its line breaks kept."""
     return Markup("<br>").join(tongue(part) for part in text.splitlines())
@@ -130,6 +135,7 @@ def init_app(app: Flask) -> None:
         size=size,
         bilingual=bilingual,
         lines=lines,
+        is_chinese=is_chinese,
         tongue=tongue,
         prose=prose,
     )

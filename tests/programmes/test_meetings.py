@@ -1,5 +1,6 @@
 """Meetings: when they are due, who writes them down and reads them, two clicks, corrections, the clock's notices."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -374,3 +375,14 @@ def test_a_refusal_keeps_what_was_typed(cast, browser):
     assert "张小明" in answer.text
     for key in ("x", "..", f"{cast.placement.public_id}.mid.soon"):
         assert mentor.post(url, data={**given, **WORDS, "what": key}).status_code == 422
+
+
+def test_what_was_written_in_chinese_is_marked_as_such_in_the_form_of_an_english_page(
+    cast, browser, placement, at
+):
+    meeting = hold(cast, placement, at, summary="介绍了科室。")
+    url = f"/trainees/{cast.enrolment.public_id}/meetings/{meeting.public_id}/correct"
+    area = re.search(r'<textarea[^>]*id="summary"[^>]*>', browser(cast.mentor, lang="en").get(url).text)[0]
+    assert 'lang="zh-Hans"' in area
+    area = re.search(r'<textarea[^>]*id="summary"[^>]*>', browser(cast.mentor, lang="zh").get(url).text)[0]
+    assert "lang=" not in area
