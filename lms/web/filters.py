@@ -99,6 +99,8 @@ _CHINESE = re.compile(
     "[\u3000-\u303f\uff00-\uffef·]*[\u3400-\u9fff][\u3000-\u303f\u3400-\u9fff\uff00-\uffef·]*"
 )
 
+_ENGLISH = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
+
 
 def tongue(text: str) -> Markup:
     """What people wrote, its Chinese marked as such on an English page, so that a screen reader speaks it right."""
@@ -108,9 +110,11 @@ def tongue(text: str) -> Markup:
     return Markup(_CHINESE.sub(lambda found: f'<span lang="zh-Hans">{found[0]}</span>', safe))  # noqa: S704 (escaped above)
 
 
-def is_chinese(text: str | None) -> bool:
-    """Whether somebody wrote Chinese here, all or in part: what a field of an English page holds is then marked as such."""
-    return bool(text and _CHINESE.search(text))
+def other_tongue(text: str | None) -> str:
+    """The ``lang`` of what somebody wrote in the language that the page is not in; empty where it is in the page's."""
+    if i18n.locale() == "en":
+        return "zh-Hans" if text and _CHINESE.search(text) else ""
+    return "en" if text and _ENGLISH.search(text) and not _CHINESE.search(text) else ""
 
 
 def lines(text: str) -> Markup:
@@ -135,7 +139,7 @@ def init_app(app: Flask) -> None:
         size=size,
         bilingual=bilingual,
         lines=lines,
-        is_chinese=is_chinese,
+        other_tongue=other_tongue,
         tongue=tongue,
         prose=prose,
     )
