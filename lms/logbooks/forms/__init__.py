@@ -328,7 +328,7 @@ class ConveneForm(Form):
 class AgendaForm(Form):
     """Items of one trainee for the agenda of a meeting."""
 
-    trainee = SelectField(lazy("Trainee"), validate_choice=False)
+    trainee = SelectField(lazy("Trainee"), [InputRequired(lazy("Choose a trainee."))], validate_choice=False)
     items = MultiCheckboxField(lazy("Items"), validate_choice=False)
 
     def offer(self, enrolments: Sequence[Enrolment], items: Sequence[Item]) -> None:

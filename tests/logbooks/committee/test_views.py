@@ -53,6 +53,9 @@ def test_a_meeting_from_the_call_to_the_bedside(board, browser, cast, at):
     here = first.headers["Location"]
     assert count(Meeting) == 1
     lines = {"trainee": cast.enrolment.public_id, "items": ["N13", "N01"]}
+    nobody = office.post(f"{here}/agenda", data={"items": ["N13"]})
+    assert (nobody.status_code, "Choose a trainee." in nobody.text) == (422, True)
+    assert 'value="N13" checked' in nobody.text or re.search(r'checked[^>]*value="N13"', nobody.text)
     assert office.post(f"{here}/agenda", data=lines).status_code == 303
     assert office.post(f"{here}/open").status_code == 303
     addresses = re.findall(rf'href="({here}/lines/[^"]+)"', office.get(here).text)
