@@ -114,14 +114,15 @@ class Listed:
 
     code: str
     """``free``: on none of them; ``closed``: revoked or replaced; ``suspended``; ``unknown``: the file names no list, or one
-    that is not among these."""
+    that is not among these; ``forged``: a list is not signed by the key it was checked against."""
     valid_until: str = ""
     """The first day on which one of the lists that were asked lapses."""
 
 
-def listed(data: bytes, lists: Sequence[Mapping[str, Any]]) -> Listed:
+def listed(data: bytes, lists: Sequence[Mapping[str, Any]], *, key: bytes | None = None) -> Listed:
     """Look the certificate in ``data`` up in published status lists; ask ``inspect`` first whether the file holds.
 
+    With ``key`` (the site's, ``credentials.key_in``) the proof of each list is checked before it is believed.
     Raises ``ValueError`` for what is no status list.
     """
     entries = next(filter(None, map(_entries, signing.texts(data))), [])
@@ -129,6 +130,8 @@ def listed(data: bytes, lists: Sequence[Mapping[str, Any]]) -> Listed:
         known = {str(one["id"]): one for one in lists}
         asked = [(entry, known.get(str(entry["statusListCredential"]))) for entry in entries]
         untils = [str(found["validUntil"]) for _entry, found in asked if found]
+        if key and not all(credentials.is_genuine(found, public_key=key) for _entry, found in asked if found):
+            return Listed("forged")
         for entry, found in asked:
             if found and credentials.is_listed(found, int(entry["statusListIndex"])):
                 return Listed(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lms.accounts import queries as accounts
 from lms.certificates import checking, queries, services
-from lms.core import audit, clock, ids, signing
+from lms.core import audit, clock, credentials, ids, signing
 from lms.core.db import transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.core.storage import storage
@@ -36,11 +36,16 @@ def verify(
     crls: Sequence[Path] = (),
     time_roots: Sequence[Path] = (),
     statuses: Sequence[Path] = (),
+    issuer: Path | None = None,
 ) -> int:
-    """Check a PDF offline, and whether a status list that was kept withdraws it; 0 valid, 1 not, 2 if a file is not there."""
+    """Check a PDF offline, and whether a status list that was kept withdraws it; 0 valid, 1 not, 2 if a file is not there.
+
+    ``issuer``: the site's ``/.well-known/did.json``, against whose key the status lists are checked.
+    """
     try:
         data, trusted = file.read_bytes(), root.read_bytes()
         said = [path.read_bytes() for path in statuses]
+        published = issuer.read_bytes() if issuer else None
         lists = [path.read_bytes() for path in crls]
         clocks = [path.read_bytes() for path in time_roots]
     except OSError as problem:
@@ -60,7 +65,12 @@ def verify(
     if not finding.is_good or not statuses:
         return 0 if finding.is_good else 1
     try:
-        found = checking.listed(data, [json.loads(one) for one in said])
+        key = credentials.key_in(json.loads(published)) if published is not None else None
+    except ValueError:
+        print(f"lms: {issuer} is no published did.json of a site")
+        return 2
+    try:
+        found = checking.listed(data, [json.loads(one) for one in said], key=key)
     except ValueError:
         print("lms: one of the status files is no published status list")
         return 2
@@ -68,6 +78,8 @@ def verify(
     print(f"{STATUS_WORDS[found.code]}{until}")
     if found.valid_until and found.valid_until < clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"):
         print("The lists have lapsed: fetch newer ones before you rely on this.")
+    if key is None:
+        print("Whose lists these are was not asked: --issuer did.json checks it (/.well-known/did.json).")
     return 0 if found.code == "free" else 1
 
 
@@ -75,6 +87,7 @@ STATUS_WORDS = {
     "free": "none of the given lists withdraws it",
     "closed": "not valid: a list names it as revoked or replaced",
     "suspended": "not valid at present: a list names it as suspended",
+    "forged": "not known: a list is not signed by this issuer",
     "unknown": "not known: the lists that speak for this certificate are not all among the given ones",
 }
 

@@ -170,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--status", type=Path, action="append", default=[], help="status list that you kept (/status/…)"
     )
+    check.add_argument(
+        "--issuer", type=Path, help="the site's did.json that you kept: checks whose lists they are"
+    )
     check.add_argument("--time-root", type=Path, action="append", default=[], help="of a foreign clock")
 
     certificates = commands.add_parser("certificates", help="certificates").add_subparsers(

@@ -331,7 +331,12 @@ def verify(args: argparse.Namespace) -> int:
     from lms.certificates import cli
 
     return cli.verify(
-        args.file, root=args.root, crls=args.crl, time_roots=args.time_root, statuses=args.status
+        args.file,
+        root=args.root,
+        crls=args.crl,
+        time_roots=args.time_root,
+        statuses=args.status,
+        issuer=args.issuer,
     )
 
 

@@ -61,6 +61,18 @@ def did_document(did: str, public_key: bytes) -> dict[str, Any]:
     }
 
 
+def key_in(document: Mapping[str, Any]) -> bytes:
+    """The 32 bytes of the key that a DID document of a site publishes. Raises ``ValueError`` for anything else."""
+    try:
+        method = next(one for one in document["verificationMethod"] if one["id"] == key_id(document["id"]))
+        multikey = unbase58(str(method["publicKeyMultibase"])[1:])
+    except (KeyError, TypeError, StopIteration) as problem:
+        raise ValueError("no DID document of a site") from problem
+    if len(multikey) != 34 or not multikey.startswith(b"\xed\x01"):
+        raise ValueError("not an Ed25519 key")
+    return multikey[2:]
+
+
 def sign(
     document: Mapping[str, Any], *, private_key: bytes, method: str, created: datetime
 ) -> dict[str, Any]:

@@ -109,6 +109,31 @@ def test_the_command_line_asks_lists_that_were_kept(
     assert words in capsys.readouterr().out
 
 
+def test_lists_are_checked_against_the_key_that_the_site_publishes(
+    issued, kept, browser, settings, tmp_path, capsys
+):
+    pdf, lists = kept()
+    root, issuer = settings.keys_dir / "root.crt", tmp_path / "did.json"
+    issuer.write_bytes(browser().get("/.well-known/did.json").data)
+
+    def answer():
+        code = certificates_cli.verify(pdf, root=root, statuses=lists, issuer=issuer)
+        return code, capsys.readouterr().out
+
+    code, said = answer()
+    assert (code, "was not asked" in said) == (0, False), said
+    forged = json.loads(lists[0].read_bytes())
+    forged["validUntil"] = "2999-01-01T00:00:00Z"
+    lists[0].write_text(json.dumps(forged), encoding="utf-8")
+    code, said = answer()
+    assert (code, "not signed by this issuer" in said) == (1, True), said
+    assert certificates_cli.verify(pdf, root=root, statuses=lists) == 0
+    assert "was not asked" in capsys.readouterr().out
+    for nonsense in ("{}", "nothing", '{"id": "a", "verificationMethod": [{"id": "a#credentials"}]}'):
+        issuer.write_text(nonsense, encoding="utf-8")
+        assert answer()[0] == 2, nonsense
+
+
 def test_lists_that_lapsed_or_are_missing_or_are_none_are_said_to_be(issued, kept, settings, capsys):
     pdf, lists = kept()
     root = settings.keys_dir / "root.crt"
