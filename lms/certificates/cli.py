@@ -15,7 +15,7 @@ from lms.certificates import checking, queries, services
 from lms.core import audit, clock, ids, signing
 from lms.core.db import transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
-from lms.core.storage import storage
+from lms.core.storage import LocalStorage, storage
 from lms.policy import Actor, Permission
 from lms.programmes import queries as programmes
 from lms.settings import Settings, amend_file
@@ -411,9 +411,13 @@ def _move_keys(
 
 def _share(settings: Settings, group: int) -> None:
     """Let the signer, who is of the site's group, write the database and keep files in the media folder."""
-    if not settings.media_dir.exists():
-        settings.media_dir.mkdir(parents=True)
-        os.chown(settings.media_dir, settings.data_dir.stat().st_uid, group)
+    fresh = not settings.media_dir.exists()
+    LocalStorage(
+        settings.media_dir
+    )  # with the folder of files that are being written, or whoever is first would own it
+    if fresh:
+        for made in (settings.media_dir, *settings.media_dir.iterdir()):
+            os.chown(made, settings.data_dir.stat().st_uid, group)
     for top in {settings.data_dir, settings.media_dir}:
         for path in (top, *top.rglob("*")):
             if path.is_symlink() or settings.keys_dir in (path, *path.parents):

@@ -167,8 +167,9 @@ def _read(handle: Any) -> PublicKey:
 
 # ---------------------------------------------------------------- sessions
 
-_sessions: dict[Token, Any] = {}
-_refused: set[tuple[Token, bytes]] = set()
+_sessions: dict[tuple[Path, str], Any] = {}
+_libraries: dict[Path, Any] = {}
+_refused: set[tuple[Path, str, bytes]] = set()
 """PINs that a token has refused: a token locks itself after some wrong ones, so none is tried twice."""
 
 
@@ -176,29 +177,26 @@ def _session(token: Token) -> Any:
     """The one open session with a token, logged in."""
     import pkcs11
 
-    if token in _sessions:
-        return _sessions[token]
+    place = token.module, token.label
+    if place in _sessions:
+        return _sessions[place]
     if not token.module.is_file():
         raise KeyAway(f"the PKCS#11 module {token.module} is not there")
     try:
         pin = token.pin_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as problem:
         raise KeyAway(f"the PIN of the token cannot be read: {problem}") from problem
-    tried = token, hashlib.sha256(pin.encode()).digest()
+    tried = *place, hashlib.sha256(pin.encode()).digest()
     if tried in _refused:
         raise KeyAway(_wrong_pin(token))
     library = pkcs11.lib(str(token.module))
+    _libraries[token.module] = library
     try:
-        try:
-            found = library.get_token(token_label=token.label)
-        except pkcs11.NoSuchToken:  # plugged in since the library was loaded?
-            library.reinitialize()
-            found = library.get_token(token_label=token.label)
-        _sessions[token] = found.open(user_pin=pin, rw=True)
+        _sessions[place] = library.get_token(token_label=token.label).open(user_pin=pin, rw=True)
     except (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange) as problem:
         _refused.add(tried)
         raise KeyAway(_wrong_pin(token)) from problem
-    return _sessions[token]
+    return _sessions[place]
 
 
 def _wrong_pin(token: Token) -> str:
@@ -209,10 +207,13 @@ def _wrong_pin(token: Token) -> str:
 
 
 def forget() -> None:
-    """Close every session; the next use opens a new one."""
+    """Close every session and library; the next use begins anew, and then also sees tokens that were plugged in since."""
     for session in _sessions.values():
         with contextlib.suppress(Exception):
             session.close()
+    for library in _libraries.values():
+        with contextlib.suppress(Exception):
+            library.finalize()
     _sessions.clear()
 
 
