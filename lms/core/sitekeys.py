@@ -19,7 +19,8 @@ def site_key(name: str) -> bytes:
     path, passphrase = _place(settings(), name)
     if (path, passphrase) not in _opened:
         if not path.exists():
-            _make(path, passphrase)
+            # Where a signer stands apart, copies are made by its user, who is of the site's group.
+            _make(path, passphrase, mode=0o640 if settings().signs_apart and name != LOG_KEY else 0o600)
         _opened[path, passphrase] = read_ed25519_key(path.read_bytes(), passphrase)
     return _opened[path, passphrase]
 
@@ -33,11 +34,11 @@ def _place(site: Settings, name: str) -> tuple[Path, str]:
     return site.keys_dir / name, passphrase_of(site)
 
 
-def _make(path: Path, passphrase: str) -> None:
+def _make(path: Path, passphrase: str, *, mode: int) -> None:
     """Complete or not at all, and one only, however many processes need it at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(new_ed25519_key(passphrase))
         file.flush()
         os.fsync(file.fileno())

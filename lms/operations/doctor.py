@@ -305,14 +305,14 @@ def _signer(settings: Settings, at: datetime) -> Finding:
         yield False, f"The signer cannot sign: {found.trouble}; {waits}.", "Mend that; it goes on by itself."
     else:
         yield True, f"The signer is at work; {waits}.", ""
-    if readable := _readable_by_web(settings):
+    if readable := readable_by_web(settings):
         says = f"The web server's user can read {', '.join(readable)} in {settings.keys_dir}."
         yield not settings.is_production, says, "As root: lms certificates keys apart"
     else:
         yield True, "The web server's user can read no signing key.", ""
 
 
-def _readable_by_web(settings: Settings) -> list[str]:
+def readable_by_web(settings: Settings) -> list[str]:
     """Names of the private files that the owner of the data folder, as whom the web server runs, can read."""
     user = settings.data_dir.stat()
     try:
