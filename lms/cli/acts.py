@@ -162,9 +162,9 @@ def restore(args: argparse.Namespace) -> int:
         _note("No keys were put back: the site signs nothing until they are in LMS_KEYS_DIR.")
     elif snapshot.body["keys"]:
         _note(f"The settings of the copied site are in {settings.data_dir / backup.SETTINGS}.")
-        if (settings.data_dir / backup.SIGNER_PASSPHRASE).exists():
+        if (settings.data_dir / backup.SIGNER_WORD).exists():
             _note(
-                f"{backup.SIGNER_PASSPHRASE} beside it opens the signing keys: move it to where "
+                f"{backup.SIGNER_WORD} beside it opens the signing keys: move it to where "
                 "LMS_SIGNER_PASSPHRASE_FILE says, then run lms certificates keys apart."
             )
     print("The site is back. Next: lms db upgrade, lms doctor, then lms serve.")

@@ -38,7 +38,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BESIDE = ("secret_key", "keys_passphrase", "receipts.key", "log.key")
 """Keys in the data folder: a demonstration’s own secrets, and those that sign receipts of exams and the certificates' log."""
 SETTINGS = "settings.env"
-SIGNER_PASSPHRASE = "signer.passphrase"
+SIGNER_WORD = "signer.passphrase"
 """What opens the keys of a signer that stands apart; without it they would be lost with the machine."""
 
 Says = Callable[[str], None]
@@ -247,7 +247,7 @@ def _packed(settings: Settings) -> bytes:
                 if (settings.data_dir / name).is_file():
                     archive.add(settings.data_dir / name, f"data/{name}")
             if settings.signer_passphrase_file:
-                archive.add(settings.signer_passphrase_file, f"data/{SIGNER_PASSPHRASE}")
+                archive.add(settings.signer_passphrase_file, f"data/{SIGNER_WORD}")
             content = as_lines(settings).encode()
             entry = tarfile.TarInfo(f"data/{SETTINGS}")
             entry.size, entry.mode = len(content), 0o600

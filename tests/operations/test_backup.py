@@ -117,14 +117,12 @@ def test_the_keys_of_a_signer_that_stands_apart_come_back_with_what_opens_them(
     )
     word = tmp_path / "word"
     word.write_text("a passphrase of its own\n")
-    there = dataclasses.replace(
-        settings, signer="separate", keys_dir=apart, signer_passphrase_file=str(word)
-    )
+    there = dataclasses.replace(settings, signer="separate", keys_dir=apart, signer_passphrase_file=str(word))
     snapshot = backup.make(
         there, tmp_path / "copies", revision=newest(), passphrase=PASSPHRASE, at=at, says=lambda _line: None
     )
     put_back(snapshot, elsewhere)
-    opens = elsewhere.data_dir / backup.SIGNER_PASSPHRASE
+    opens = elsewhere.data_dir / backup.SIGNER_WORD
     with pytest.raises(signing.SigningFailed):
         signing.load_signer(elsewhere.keys_dir, settings.keys_passphrase)
     found = signing.passphrase_of(
