@@ -285,9 +285,10 @@ def _join_jobs() -> None:
     ):
         room.register()
     notices.register_jobs()
+    if certificates_services.sign_daily_head not in jobs.SIGNED:
+        jobs.SIGNED.append(certificates_services.sign_daily_head)
     for chore in (
         audit.seal_yesterday,
-        certificates_services.sign_daily_head,
         limits.sweep,
         _forget_leftovers,
     ):

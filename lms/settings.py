@@ -15,6 +15,8 @@ class UnsafeSettings(Exception):
 
 
 DEMO_ORGANISATION = "Firefly demonstration hospital"
+SEPARATE = "separate"
+"""Value of LMS_SIGNER."""
 WEAK_SECRETS = frozenset({"", "dev", "secret", "changeme", "change-me", "test", "firefly", "password"})
 SECRET_LENGTH = 32
 
@@ -55,6 +57,15 @@ class Settings:
     """How far certificates are signed: ``B-B``, ``B-T`` (with a time stamp) or ``B-LTA`` (with all evidence, for decades)."""
     timestamp_url: str
     """A time-stamp authority (RFC 3161 over HTTP); empty: the site's own."""
+    signer: str
+    """Who signs: ``worker``, or ``separate``: ``lms signer``, a process with a user of its own that alone reads the keys."""
+    signer_passphrase_file: str
+    """Empty, or the file with the passphrase of the signing keys, so that only its reader opens them."""
+    pkcs11_module: str
+    """Empty, or the library of a token that holds the key of the signer."""
+    pkcs11_token: str
+    pkcs11_key: str
+    pkcs11_pin_file: str
 
     @property
     def is_production(self) -> bool:
@@ -65,6 +76,11 @@ class Settings:
     def is_demo(self) -> bool:
         """Whether this is the demonstration programme (its certificates say so)."""
         return self.env == "demo"
+
+    @property
+    def signs_apart(self) -> bool:
+        """Whether a process of its own signs, and neither web nor workers need a private key of the site."""
+        return self.signer == SEPARATE
 
 
 NAMES = (
@@ -89,6 +105,12 @@ NAMES = (
     "METRICS_TOKEN",
     "SIGNATURE_LEVEL",
     "TIMESTAMP_URL",
+    "SIGNER",
+    "SIGNER_PASSPHRASE_FILE",
+    "PKCS11_MODULE",
+    "PKCS11_TOKEN",
+    "PKCS11_KEY",
+    "PKCS11_PIN_FILE",
 )
 
 
@@ -158,6 +180,9 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         metrics_token=given.get("metrics_token", ""),
         signature_level=_level(given.get("signature_level", "B-B")),
         timestamp_url=given.get("timestamp_url", ""),
+        signer=_signer(given.get("signer", "worker")),
+        signer_passphrase_file=given.get("signer_passphrase_file", ""),
+        **_token(given),
     )
 
 
@@ -218,6 +243,34 @@ def write_file(path: Path, *, base_url: str, data_dir: Path, organisation: str =
         file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in fresh.items())
 
 
+def amend_file(path: Path, values: Mapping[str, str]) -> None:
+    """Set variables in a settings file; everything else in it, its mode and its owner stay. It changes whole or not at all.
+
+    Raises UnsafeSettings where it cannot be read or written.
+    """
+    read_file(path)
+    try:
+        kept = [
+            line
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if line.partition("=")[0].strip() not in values
+        ]
+        kept += [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+        about, fresh = path.stat(), path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            os.fchmod(file.fileno(), about.st_mode & 0o777)
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), about.st_uid, about.st_gid)
+            file.write("\n".join(kept) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+    except OSError as problem:
+        raise UnsafeSettings(f"the settings file cannot be written: {problem}") from problem
+
+
 HARMLESS = frozenset({"LMS_FFMPEG", "LMS_ORGANISATION"})
 """What a demonstration takes from the shell: nothing that leads to the data of a site which the same shell may serve."""
 
@@ -252,6 +305,23 @@ def _level(text: str) -> str:
     if text.upper() not in SIGNATURE_LEVELS:
         raise UnsafeSettings(f"LMS_SIGNATURE_LEVEL must be one of {', '.join(SIGNATURE_LEVELS)}")
     return text.upper()
+
+
+SIGNERS = ("worker", SEPARATE)
+
+
+def _signer(text: str) -> str:
+    if text not in SIGNERS:
+        raise UnsafeSettings(f"LMS_SIGNER must be one of {', '.join(SIGNERS)}")
+    return text
+
+
+def _token(given: Mapping[str, str]) -> dict[str, str]:
+    found = {f"pkcs11_{name}": given.get(f"pkcs11_{name}", "") for name in ("module", "token", "pin_file")}
+    missing = [f"LMS_{name.upper()}" for name, value in found.items() if not value]
+    if 0 < len(missing) < len(found):
+        raise UnsafeSettings(f"a key in a token also needs {' and '.join(missing)}")
+    return {**found, "pkcs11_key": given.get("pkcs11_key", "") or "firefly-signer"}
 
 
 def _whole(name: str, text: str) -> int:

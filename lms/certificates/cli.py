@@ -2,6 +2,10 @@
 
 import argparse
 import json
+import os
+import pwd
+import secrets
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,10 +15,10 @@ from lms.certificates import checking, queries, services
 from lms.core import audit, clock, credentials, ids, signing
 from lms.core.db import transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
-from lms.core.storage import storage
+from lms.core.storage import LocalStorage, storage
 from lms.policy import Actor, Permission
 from lms.programmes import queries as programmes
-from lms.settings import Settings
+from lms.settings import Settings, amend_file
 
 WORDS = {
     checking.GENUINE: "valid: signed by the named authority, and nothing in the file has changed since",
@@ -255,11 +259,12 @@ def make_keys(*, settings: Settings, kind: str) -> int:
             settings.keys_dir,
             organisation=settings.organisation,
             at=clock.now(),
-            passphrase=settings.keys_passphrase,
+            passphrase=signing.passphrase_of(settings),
             address=settings.base_url,
             kind=kind,
+            token=signing.token_of(settings),
         )
-    except (FileExistsError, ValueError) as problem:
+    except (FileExistsError, ValueError, signing.SigningFailed) as problem:
         print(f"lms: {problem}")
         return 2
     print(f"Keys are in {settings.keys_dir}. Move root.key and issuing.key into a safe; publish root.crt.")
@@ -268,19 +273,23 @@ def make_keys(*, settings: Settings, kind: str) -> int:
 
 def rotate_keys(*, settings: Settings, kind: str) -> int:
     """Make the next signer; the key of the last one is destroyed and its files stay valid."""
-    at = clock.now()
+    at, token = clock.now(), signing.token_of(settings)
     try:
+        signing.take_in(settings)
         signing.rotate(
             settings.keys_dir,
             at=at,
-            passphrase=settings.keys_passphrase,
+            passphrase=signing.passphrase_of(settings),
             address=settings.base_url,
             kind=kind,
+            token=token,
         )
+        fingerprint = signing.load_signer(
+            settings.keys_dir, signing.passphrase_of(settings), token
+        ).fingerprint
     except signing.SigningFailed as problem:
         print(f"lms: {problem}")
         return 2
-    fingerprint = signing.load_signer(settings.keys_dir, settings.keys_passphrase).fingerprint
     with transaction():
         audit.record(
             "certificates.keys.rotate", scope="site", at=at, account_id=None, subject=f"key:{fingerprint}"
@@ -293,8 +302,13 @@ def revoke_key(fingerprint: str, *, settings: Settings, why: str) -> int:
     """Withdraw a signer and say which certificates must be issued again."""
     at = clock.now()
     try:
+        signing.take_in(settings)
         found = signing.revoke(
-            settings.keys_dir, at=at, passphrase=settings.keys_passphrase, fingerprint=fingerprint, why=why
+            settings.keys_dir,
+            at=at,
+            passphrase=signing.passphrase_of(settings),
+            fingerprint=fingerprint,
+            why=why,
         )
     except signing.SigningFailed as problem:
         print(f"lms: {problem}")
@@ -315,7 +329,7 @@ def revoke_key(fingerprint: str, *, settings: Settings, why: str) -> int:
 def keys_status(*, settings: Settings) -> int:
     """Every certificate of the authority and until when the lists speak, as JSON lines."""
     try:
-        every = signing.status(settings.keys_dir, settings.keys_passphrase, at=clock.now())
+        every = signing.status(settings.keys_dir, signing.passphrase_of(settings), at=clock.now())
     except signing.SigningFailed as problem:
         print(f"lms: {problem}")
         return 2
@@ -324,4 +338,103 @@ def keys_status(*, settings: Settings) -> int:
         print(json.dumps({**line, "sha256": one.fingerprint}, ensure_ascii=False))
     for name, until in signing.lists_until(settings.keys_dir).items():
         print(json.dumps({"file": name, "until": f"{until:%Y-%m-%d}"}))
+    token = signing.token_of(settings)
+    if token is None:
+        return 0
+    try:
+        signing.load_signer(settings.keys_dir, signing.passphrase_of(settings), token)
+    except signing.SigningFailed as problem:
+        print(json.dumps({"token": token.label, "key": token.key, "trouble": str(problem)}))
+        return 1
+    print(json.dumps({"token": token.label, "key": token.key, "state": "signs"}))
     return 0
+
+
+def set_keys_apart(
+    *, settings: Settings, user: str, to: Path, passphrase_file: Path, settings_file: Path | None
+) -> int:
+    """Give the keys to a user of their own, who alone reads them, and the data folder to both; as root, as often as one likes."""
+    try:
+        owner, site_owner = pwd.getpwnam(user), settings.data_dir.stat()
+    except KeyError:
+        print(f"lms: there is no user {user}: useradd --system --home {to.parent} {user}", file=sys.stderr)
+        return 2
+    group = site_owner.st_gid
+    if os.geteuid() != 0:
+        print("lms: this gives files to another user and needs root", file=sys.stderr)
+        return 2
+    if owner.pw_uid == site_owner.st_uid:
+        print(f"lms: {user} runs the web server too; the signer needs a user of its own", file=sys.stderr)
+        return 2
+    if settings.signs_apart:
+        signing.own(settings.keys_dir, (owner.pw_uid, owner.pw_gid))
+        if settings.signer_passphrase_file:
+            os.chown(settings.signer_passphrase_file, owner.pw_uid, owner.pw_gid)
+    else:
+        try:
+            _move_keys(settings, to, passphrase_file, (owner.pw_uid, owner.pw_gid), settings_file)
+        except (OSError, signing.SigningFailed) as problem:
+            print(f"lms: {problem}", file=sys.stderr)
+            return 2
+    _share(settings, group)
+    print(f"The keys belong to {user}; web and worker read what is public in {to}.")
+    print(
+        "Next: lms deploy systemd, systemctl daemon-reload, start firefly-signer, restart the others, lms doctor."
+    )
+    return 0
+
+
+def _move_keys(
+    settings: Settings, to: Path, passphrase_file: Path, owner: tuple[int, int], settings_file: Path | None
+) -> None:
+    """Copy and lock anew, then say so in the settings, and only then take the old ones away."""
+    passphrase = secrets.token_urlsafe(24)
+    with os.fdopen(os.open(passphrase_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
+        file.write(passphrase + "\n")
+        os.fchown(file.fileno(), *owner)
+        file.flush()
+        os.fsync(file.fileno())
+    log_key = settings.data_dir / signing.LOG_KEY
+    try:
+        if log_key.exists() and not (settings.keys_dir / signing.LOG_KEY).exists():
+            shutil.copy(log_key, settings.keys_dir / signing.LOG_KEY)
+        signing.set_apart(
+            settings.keys_dir,
+            to,
+            before=signing.passphrase_of(settings),
+            after=passphrase,
+            owner=owner,
+        )
+    except BaseException:
+        passphrase_file.unlink()
+        raise
+    values = {
+        "LMS_SIGNER": "separate",
+        "LMS_KEYS_DIR": str(to),
+        "LMS_SIGNER_PASSPHRASE_FILE": str(passphrase_file),
+    }
+    if settings_file is None:
+        print("Set these, then remove the old keys:")
+        print("\n".join(f"{name}={value}" for name, value in values.items()))
+        return
+    amend_file(settings_file, values)
+    shutil.rmtree(settings.keys_dir)
+    log_key.unlink(missing_ok=True)
+
+
+def _share(settings: Settings, group: int) -> None:
+    """Let the signer, who is of the site's group, write the database and keep files in the media folder."""
+    fresh = not settings.media_dir.exists()
+    LocalStorage(
+        settings.media_dir
+    )  # with the folder of files that are being written, or whoever is first would own it
+    if fresh:
+        for made in (settings.media_dir, *settings.media_dir.iterdir()):
+            os.chown(made, settings.data_dir.stat().st_uid, group)
+    for top in {settings.data_dir, settings.media_dir}:
+        for path in (top, *top.rglob("*")):
+            if path.is_symlink() or settings.keys_dir in (path, *path.parents):
+                continue
+            os.chown(path, -1, group)
+            mode = path.stat().st_mode & 0o7777
+            path.chmod(mode | 0o2770 if path.is_dir() else mode | 0o660)

@@ -15,9 +15,9 @@ from lms.certificates.models import Certificate, CertificateDocument, CohortRule
 from lms.certificates.rendering import render_face
 from lms.core import audit, clock, credentials, jobs, notices, pdf, signing, site
 from lms.core.db import db, transaction
-from lms.core.digests import read_ed25519_key, sha256_hex
+from lms.core.digests import digest_of, read_ed25519_key, sha256_hex
 from lms.core.i18n import lazy
-from lms.core.jobs import GiveUp, Job, Lease
+from lms.core.jobs import GiveUp, Job, Lease, NotNow
 from lms.core.storage import storage
 from lms.policy import SITE, Role
 from lms.settings import Settings
@@ -42,8 +42,35 @@ LISTS_LEFT = timedelta(days=60)
 
 
 @lru_cache(maxsize=4)
-def _signer(folder: Path, passphrase: str, _changed: tuple[int, ...]) -> signing.Signer:
+def _file_signer(folder: Path, passphrase: str, _changed: tuple[int, ...]) -> signing.Signer:
     return signing.load_signer(folder, passphrase)
+
+
+def _signer(settings: Settings) -> signing.Signer:
+    """What signs: kept where it is a file; a token is asked each time, which costs little while its session is open."""
+    folder, passphrase = settings.keys_dir, signing.passphrase_of(settings)
+    token = signing.token_of(settings)
+    if token is not None:
+        return signing.load_signer(folder, passphrase, token)
+    return _file_signer(folder, passphrase, _changed(folder))
+
+
+def key_trouble() -> str:
+    """Why nothing can be signed now, in words; empty where it can."""
+    settings = site.settings()
+    try:
+        _signer(settings)
+        _sealing(settings, settings.signature_level, clock.now())
+        _key_of(settings)
+    except signing.SigningFailed as problem:
+        return str(problem)
+    except (OSError, ValueError) as problem:
+        return f"the key of the credentials cannot be opened: {problem}"
+    return ""
+
+
+def _key_of(settings: Settings) -> bytes | None:
+    return _credential_key(settings.keys_dir, signing.passphrase_of(settings), _changed(settings.keys_dir))
 
 
 @lru_cache(maxsize=4)
@@ -55,14 +82,17 @@ def _credential_key(folder: Path, passphrase: str, _changed: tuple[int, ...]) ->
 
 def _changed(folder: Path) -> tuple[int, ...]:
     """When the files were last changed that say which key signs; a rotation or revocation counts at once."""
-    files = (folder / name for name in (signing.SIGNER, signing.ISSUING_CRL, signing.CREDENTIALS))
+    files = (
+        folder / name
+        for name in (signing.SIGNER, signing.SIGNER_OPEN, signing.ISSUING_CRL, signing.CREDENTIALS)
+    )
     return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
 
 
 def _sealing(settings: Settings, level: str, at: datetime) -> signing.Sealing:
     return signing.load_sealing(
         settings.keys_dir,
-        settings.keys_passphrase,
+        signing.passphrase_of(settings),
         level=level,
         authority_url=settings.timestamp_url,
         at=at,
@@ -72,30 +102,38 @@ def _sealing(settings: Settings, level: str, at: datetime) -> signing.Sealing:
 def issue(certificate_id: int, lease: Lease) -> None:
     """Frozen facts → PDF → signature → file → register. Nothing is read again that could have changed."""
     settings = site.settings()
-    facts = db.session.scalars(select(Certificate.facts).where(Certificate.id == certificate_id)).one()
+    facts, digest, serial = db.session.execute(
+        select(Certificate.facts, Certificate.facts_sha256, Certificate.serial).where(
+            Certificate.id == certificate_id
+        )
+    ).one()
     db.session.rollback()
     face = CertificateFace.from_facts(facts)
+    if (digest_of(facts), face.serial) != (digest, serial):
+        raise GiveUp("the facts in the register are not those that were frozen")
     level, began = settings.signature_level, clock.now()
-    unlock = settings.keys_dir, settings.keys_passphrase, _changed(settings.keys_dir)
     badge = None
     try:
-        signer, key = _signer(*unlock), _credential_key(*unlock)
+        signer, key = _signer(settings), _key_of(settings)
         sealing = _sealing(settings, level, began)
         if key is not None:
             badge = signed_badge(face, number=certificate_id, private_key=key)
         drawn = render_face(face, credential=credentials.as_file(badge) if badge else None)
     except signing.SigningFailed as problem:
-        raise GiveUp(f"signing key: {problem}") from problem
+        raise _not_signed(problem, settings) from problem
     except (pdf.MissingGlyphs, pdf.TooManyPages) as problem:
         raise GiveUp(str(problem)) from problem
-    signed = signing.sign_pdf(
-        drawn,
-        signer=signer,
-        reason=f"Certificate {face.serial}",
-        location=face.sponsor_en or face.sponsor_zh,
-        at=began,
-        sealing=sealing,
-    )
+    try:
+        signed = signing.sign_pdf(
+            drawn,
+            signer=signer,
+            reason=f"Certificate {face.serial}",
+            location=face.sponsor_en or face.sponsor_zh,
+            at=began,
+            sealing=sealing,
+        )
+    except signing.KeyAway as problem:
+        raise _not_signed(problem, settings) from problem
     pdf_key = storage().put("certificates", signed, suffix=".pdf")
     with transaction():
         at = clock.now()
@@ -121,6 +159,13 @@ def issue(certificate_id: int, lease: Lease) -> None:
             )
 
 
+def _not_signed(problem: signing.SigningFailed, settings: Settings) -> Exception:
+    """A signer that stands apart, and a token, come back by themselves: until then the row waits and loses no attempt."""
+    if settings.signs_apart or isinstance(problem, signing.KeyAway):
+        return NotNow(f"signing key: {problem}")
+    return GiveUp(f"signing key: {problem}")
+
+
 def extend(certificate_id: int, lease: Lease) -> None:
     """Add the evidence of now and a time stamp over it to a file; nothing that was signed is touched."""
     settings, began = site.settings(), clock.now()
@@ -128,6 +173,8 @@ def extend(certificate_id: int, lease: Lease) -> None:
     assert file is not None
     data = storage().path(file.pdf_key).read_bytes()
     db.session.rollback()
+    if sha256_hex(data) != file.sha256:
+        raise RuntimeError(f"the file {file.pdf_key} is not the one that the register knows")
     sealing = _sealing(settings, signing.B_LTA, began)
     longer = signing.extend_pdf(data, sealing=sealing, at=began)
     key = storage().put("certificates", longer, suffix=".pdf")
@@ -161,7 +208,7 @@ LIST_LIFE, LIST_RENEWAL = timedelta(days=7), timedelta(days=6)
 def publish_list(list_id: int, lease: Lease) -> None:
     """Sign a status list as the register stands now."""
     settings = site.settings()
-    key = _credential_key(settings.keys_dir, settings.keys_passphrase, _changed(settings.keys_dir))
+    key = _key_of(settings)
     if key is None:
         raise GiveUp("the key of the credentials is missing")
     did = credentials.did_of(settings.base_url)
@@ -205,7 +252,8 @@ def keep_lists(at: datetime) -> None:
     if not ending:
         return
     try:
-        renewed = signing.renew_lists(folder, at=at, passphrase=settings.keys_passphrase)
+        signing.take_in(settings)
+        renewed = signing.renew_lists(folder, at=at, passphrase=signing.passphrase_of(settings))
     except signing.SigningFailed:
         renewed = []
     if renewed:
@@ -234,8 +282,8 @@ def keep_lists(at: datetime) -> None:
 
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
-    if keep_lists not in jobs.EVERY:
-        jobs.EVERY.append(keep_lists)
+    if keep_lists not in jobs.SIGNED:
+        jobs.SIGNED.append(keep_lists)
     jobs.register(
         Job(
             name=services.EXTEND,
@@ -244,6 +292,7 @@ def register() -> None:
             run=extend,
             gave_up=lambda _row_id, _why: None,
             max_attempts=1_000_000,
+            signs=True,
         )
     )
     jobs.register(
@@ -258,6 +307,7 @@ def register() -> None:
             run=publish_list,
             gave_up=lambda _row_id, _why: None,
             max_attempts=1_000_000,
+            signs=True,
         )
     )
     jobs.register(
@@ -270,6 +320,8 @@ def register() -> None:
             label=lazy("Make a certificate"),
             failed=lambda: (Certificate.state == "reserved") & Certificate.gave_up_at.is_not(None),
             again={"gave_up_at": None},
+            signs=True,
+            urgent=True,
         )
     )
     jobs.register(

@@ -70,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _add(commands, "worker", acts.worker, "do background work until stopped")
+    _add(
+        commands,
+        "signer",
+        acts.signer,
+        "sign certificates until stopped, as the only process with keys (LMS_SIGNER=separate)",
+    )
 
     doctor = _add(
         commands, "doctor", acts.doctor, "look at everything that can be wrong, and say how to mend it"
@@ -243,13 +249,18 @@ def _parser() -> argparse.ArgumentParser:
         ("init", "make root, issuing authority and signer of a site that has none"),
         ("rotate", "make the next signer and renew the lists (needs issuing.key)"),
         ("revoke", "withdraw a signer, say what must be issued again (needs issuing.key)"),
-        ("status", "every certificate of the authority, and the lists"),
+        ("status", "every certificate of the authority, and the lists; whether the token signs"),
+        ("apart", "give the keys to a user who alone reads them (as root), and set LMS_SIGNER=separate"),
     ):
         act = _add(keys, name, acts.keys, words)
         act.set_defaults(act=name)
         act.add_argument("--data", type=Path, help="data folder of a demonstration site")
         if name in {"init", "rotate"}:
             act.add_argument("--kind", choices=("rsa-3072", "p-256"), default="rsa-3072")
+        if name == "apart":
+            act.add_argument("--user", default="firefly-signer")
+            act.add_argument("--to", type=Path, default=Path("/var/lib/firefly-signer/keys"))
+            act.add_argument("--passphrase-file", type=Path, default=Path("/etc/firefly/signer.passphrase"))
         if name == "revoke":
             act.add_argument(
                 "--fingerprint", default="", help="SHA-256 or its beginning; else the present signer"

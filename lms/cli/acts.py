@@ -68,6 +68,26 @@ def worker(_args: argparse.Namespace) -> int:
     return 0
 
 
+def signer(_args: argparse.Namespace) -> int:
+    """Sign what waits in the register until told to stop; the only process of the site that needs its private keys."""
+    import signal
+
+    from lms.app import create_app
+    from lms.certificates.jobs import key_trouble
+    from lms.core import logs
+    from lms.core.signer import Signer
+
+    settings = load()
+    if not settings.signs_apart:
+        raise UnsafeSettings("the worker signs on this site; LMS_SIGNER=separate leaves it to lms signer")
+    logs.configure(verbose=True)
+    signer = Signer(create_app(settings), trouble=key_trouble)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: signer.stop())
+    signer.run()
+    return 0
+
+
 def doctor(args: argparse.Namespace) -> int:
     """Look at everything that can be wrong; 1 where something is."""
     from lms.app import create_app
@@ -142,6 +162,11 @@ def restore(args: argparse.Namespace) -> int:
         _note("No keys were put back: the site signs nothing until they are in LMS_KEYS_DIR.")
     elif snapshot.body["keys"]:
         _note(f"The settings of the copied site are in {settings.data_dir / backup.SETTINGS}.")
+        if (settings.data_dir / backup.SIGNER_WORD).exists():
+            _note(
+                f"{backup.SIGNER_WORD} beside it opens the signing keys: move it to where "
+                "LMS_SIGNER_PASSPHRASE_FILE says, then run lms certificates keys apart."
+            )
     print("The site is back. Next: lms db upgrade, lms doctor, then lms serve.")
     return 0
 
@@ -240,8 +265,9 @@ def init(args: argparse.Namespace) -> int:
             settings.keys_dir,
             organisation=settings.organisation,
             at=at,
-            passphrase=settings.keys_passphrase,
+            passphrase=signing.passphrase_of(settings),
             address=settings.base_url,
+            token=signing.token_of(settings),
         )
         print(
             f"Signing keys are in {settings.keys_dir}: move root.key and issuing.key off this machine, publish root.crt."
@@ -402,6 +428,14 @@ def keys(args: argparse.Namespace) -> int:
         return cli.make_keys(settings=settings, kind=args.kind)
     if args.act == "status":
         return cli.keys_status(settings=settings)
+    if args.act == "apart":
+        return cli.set_keys_apart(
+            settings=settings,
+            user=args.user,
+            to=args.to,
+            passphrase_file=args.passphrase_file,
+            settings_file=args.settings,
+        )
     with create_app(settings).app_context():
         if args.act == "revoke":
             return cli.revoke_key(args.fingerprint, settings=settings, why=args.why)

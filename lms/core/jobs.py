@@ -57,6 +57,10 @@ class Fenced(Exception):
     """The lease was lost: another worker has the row, and this one's result must not be kept."""
 
 
+class NotNow(Exception):
+    """Raised by a job for a row that waits for something outside (the key, the token): no attempt is lost, it is tried again."""
+
+
 class GiveUp(Exception):
     """Raised by a job for a row that no further attempt can mend; the text is kept as the reason."""
 
@@ -140,6 +144,10 @@ class Job:
     """Which rows were given up."""
     again: Mapping[str, Any] | None = None
     """Columns with which a row that was given up waits once more; None: there is no second try."""
+    signs: bool = False
+    """Needs a private key of the site: where LMS_SIGNER is ``separate``, only ``lms signer`` does it."""
+    urgent: bool = False
+    """Somebody waits for it: the signer, who reads no queue, looks for it every second."""
 
 
 class WorkerSeen(Base):
@@ -150,31 +158,37 @@ class WorkerSeen(Base):
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     """Host and process."""
     seen_at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(10), default="worker")
+    """``worker`` or ``signer``."""
+    trouble: Mapped[str | None] = mapped_column(String(400))
+    """Why a signer that runs cannot sign, in words for an operator."""
 
 
+WORKER, SIGNER = "worker", "signer"
 WORKER_REST = timedelta(minutes=3)
 """A worker that was not seen for so long is gone or stuck."""
 
 
-def workers(at: datetime) -> list[WorkerSeen]:
-    """The workers that were at work lately, the newest sight first."""
+def workers(at: datetime, *, kind: str = WORKER) -> list[WorkerSeen]:
+    """The workers (or signers) that were at work lately, the newest sight first."""
     return list(
         db.session.scalars(
             select(WorkerSeen)
-            .where(WorkerSeen.seen_at > at - timedelta(days=1))
+            .where(WorkerSeen.seen_at > at - timedelta(days=1), WorkerSeen.kind == kind)
             .order_by(WorkerSeen.seen_at.desc())
         )
     )
 
 
-def _note_worker(at: datetime) -> None:
+def note_worker(at: datetime, *, kind: str = WORKER, trouble: str = "") -> None:
+    """Write down that this process is at work; ``trouble``: why it can do nothing all the same."""
     name = f"{socket.gethostname()}:{os.getpid()}"[:80]
     seen = db.session.get(WorkerSeen, name)
     if seen is None:
         db.session.execute(delete(WorkerSeen).where(WorkerSeen.seen_at < at - timedelta(days=7)))
-        db.session.add(WorkerSeen(name=name, seen_at=at))
-    else:
-        seen.seen_at = at
+        seen = WorkerSeen(name=name)
+        db.session.add(seen)
+    seen.seen_at, seen.kind, seen.trouble = at, kind, trouble[:400] or None
 
 
 JOBS: dict[str, Job] = {}
@@ -247,7 +261,13 @@ def queue() -> Queue:
 
 
 def enqueue(name: str, row_id: int) -> None:
-    """After the current transaction has been committed, wake a worker for ``row_id``."""
+    """After the current transaction has been committed, wake a worker for ``row_id``.
+
+    The signer is not woken: messages of the queue are pickled objects, and whoever can write them could run code in the
+    process that reads them. It looks into the database by itself.
+    """
+    if site.settings().signs_apart and name in JOBS and JOBS[name].signs:
+        return
     waiting = queue()
 
     def leave() -> None:
@@ -321,6 +341,10 @@ def run_one(app: Flask, name: str, row_id: int) -> bool:
                     job.run(row_id, lease)
             except Fenced:
                 log.warning("%s %s: lease lost, result dropped", name, row_id)
+            except NotNow as problem:
+                with transaction():
+                    lease.check()
+                    _let_go(lease, str(problem), spent=0)
             except GiveUp as problem:
                 with transaction():
                     lease.check()
@@ -350,7 +374,10 @@ def _fence_off(model: type[Any], row_id: int) -> None:
     )
 
 
-def _let_go(lease: Lease, why: str) -> None:
+NOT_NOW_S = 30
+
+
+def _let_go(lease: Lease, why: str, *, spent: int = 1) -> None:
     model = lease.model
     attempts = db.session.scalar(select(model.attempts).where(model.id == lease.row_id)) or 1
     db.session.execute(
@@ -360,19 +387,22 @@ def _let_go(lease: Lease, why: str) -> None:
             lease_owner=None,
             lease_until=None,
             failure=why[:400],
-            retry_at=clock.now() + timedelta(seconds=min(2**attempts, 300)),
+            attempts=model.attempts - (1 - spent),
+            retry_at=clock.now() + timedelta(seconds=min(2**attempts, 300) if spent else NOT_NOW_S),
         )
         .execution_options(synchronize_session=False)
     )
 
 
-def sweep(*, at: datetime, limit: int = PORTION) -> list[tuple[str, int]]:
+def sweep(
+    *, at: datetime, limit: int = PORTION, takes: Callable[[Job], bool] = lambda _job: True
+) -> list[tuple[str, int]]:
     """Rows that wait although nobody was woken for them (a crash, a lost message, a retry that is due).
 
-    At most ``limit`` of each kind, the kinds taking turns; rows whose attempts are used up come last.
+    At most ``limit`` of each kind that ``takes`` admits, the kinds taking turns; rows whose attempts are used up come last.
     """
     portions = []
-    for job in JOBS.values():
+    for job in filter(takes, list(JOBS.values())):
         model = job.model()
         rows = db.session.scalars(
             select(model.id)
@@ -387,6 +417,8 @@ def sweep(*, at: datetime, limit: int = PORTION) -> list[tuple[str, int]]:
 
 EVERY: list[Callable[[datetime], None]] = []
 """Acts that the worker does about once a minute (materialise an expired sitting, seal the audit trail); idempotent."""
+SIGNED: list[Callable[[datetime], None]] = []
+"""Those that need a private key of the site (the daily head of a log): where a signer stands apart, only it does them."""
 
 
 class Worker:
@@ -397,6 +429,16 @@ class Worker:
         self.sweep_s = sweep_s
         self.stopping = threading.Event()
         self._next_chores = 0.0
+
+    def takes(self, job: Job) -> bool:
+        """Whether this worker does such work: where a signer stands apart, all but what needs a key."""
+        return not (job.signs and self._signs_apart)
+
+    @property
+    def _signs_apart(self) -> bool:
+        settings = self.app.extensions["lms_settings"]
+        assert isinstance(settings, Settings)
+        return settings.signs_apart
 
     def run(self) -> None:
         """Work until ``stop``."""
@@ -410,7 +452,7 @@ class Worker:
                 log.warning("queue unreachable; working from the database alone")
                 message = None
                 self.stopping.wait(1.0)
-            if message and message[0] in JOBS:
+            if message and message[0] in JOBS and self.takes(JOBS[message[0]]):
                 run_one(self.app, *message)
             # Also under an endless stream of messages: a sitting expires, a day is sealed, a lost row is found.
             if time.monotonic() >= next_sweep:
@@ -427,7 +469,7 @@ class Worker:
         that wait hold up no letter.
         """
         with self.app.app_context():
-            found = sweep(at=clock.now())
+            found = sweep(at=clock.now(), takes=self.takes)
         end = time.monotonic() + ROUND_S
         begun: set[str] = set()
         worked = 0
@@ -446,7 +488,7 @@ class Worker:
 
     def chores(self) -> None:
         """Do the once-a-minute acts, each in a transaction of its own; one that fails holds up no other."""
-        for act in (_note_worker, *EVERY):
+        for act in (note_worker, *EVERY, *(() if self._signs_apart else SIGNED)):
             self._guarded(partial(self._do, act))
 
     def _do(self, act: Callable[[datetime], None]) -> None:

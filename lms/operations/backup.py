@@ -38,6 +38,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BESIDE = ("secret_key", "keys_passphrase", "receipts.key", "log.key")
 """Keys in the data folder: a demonstration’s own secrets, and those that sign receipts of exams and the certificates' log."""
 SETTINGS = "settings.env"
+SIGNER_WORD = "signer.passphrase"
+"""What opens the keys of a signer that stands apart; without it they would be lost with the machine."""
 
 Says = Callable[[str], None]
 """Hears a line about what is being done."""
@@ -222,7 +224,21 @@ def _kept(path: Path, objects: Path) -> tuple[str, bool]:
 
 
 def _packed_keys(settings: Settings) -> bytes:
-    """The keys, a demonstration's own secrets, and every setting as a file for the shell, as one archive."""
+    """The keys, a demonstration's own secrets, the signer's passphrase, and every setting as a file for the shell, as one archive.
+
+    Raises RuleBroken where they are not for this user to read.
+    """
+    try:
+        return _packed(settings)
+    except PermissionError as problem:
+        raise RuleBroken(
+            "keys",
+            f"{problem.filename} is not for this user to read: copies are made by the signer's user, as the unit "
+            "firefly-backup does, or without the keys.",
+        ) from problem
+
+
+def _packed(settings: Settings) -> bytes:
     with io.BytesIO() as packed:
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
             for path in sorted(settings.keys_dir.glob("*")) if settings.keys_dir.is_dir() else ():
@@ -230,6 +246,8 @@ def _packed_keys(settings: Settings) -> bytes:
             for name in _BESIDE:
                 if (settings.data_dir / name).is_file():
                     archive.add(settings.data_dir / name, f"data/{name}")
+            if settings.signer_passphrase_file:
+                archive.add(settings.signer_passphrase_file, f"data/{SIGNER_WORD}")
             content = as_lines(settings).encode()
             entry = tarfile.TarInfo(f"data/{SETTINGS}")
             entry.size, entry.mode = len(content), 0o600

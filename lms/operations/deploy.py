@@ -11,6 +11,7 @@ from lms.core.copies import is_sqlite
 from lms.settings import Settings
 
 _BLANK = re.compile(r"\$\{(FIREFLY_\w+)\}")
+SIGNER_USER = "firefly-signer"
 SETTINGS_FILE = Path("/etc/firefly/settings.env")
 
 
@@ -43,10 +44,15 @@ def written(
         "FIREFLY_DATA": str(settings.data_dir),
         "FIREFLY_WRITES": " ".join(sorted({str(settings.data_dir), str(settings.media_dir)})),
         "FIREFLY_PROCESSES": "1" if is_sqlite(settings.database_url) else str(max(2, os.cpu_count() or 2)),
+        "FIREFLY_UMASK": "0007" if settings.signs_apart else "0027",
+        "FIREFLY_COPIER": SIGNER_USER if settings.signs_apart else "firefly",
+        "FIREFLY_SIGNER": SIGNER_USER,
+        "FIREFLY_KEYS": str(settings.keys_dir),
         "FIREFLY_NEEDS": "" if is_sqlite(settings.database_url) else " postgresql.service",
     }
     folder = patterns() / what
     return {
         path.name.removesuffix(".template"): filled(path.read_text(encoding="utf-8"), values)
         for path in sorted(folder.glob("*.template"))
+        if settings.signs_apart or not path.name.startswith("firefly-signer")
     }

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import pwd
 import shutil
 import statistics
 import tempfile
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import func, select, text
 
-from lms.core import audit, clock, jobs, mail, pdf, signing, storage, video
+from lms.core import audit, clock, jobs, mail, pdf, signer, signing, storage, video
 from lms.core.db import db, quick_check, unguarded_tables
 from lms.migrations import newest, revision_of
 from lms.settings import Settings
@@ -57,6 +59,7 @@ def examine(settings: Settings, *, at: datetime) -> list[Check]:
         ("ffmpeg", partial(_ffmpeg, settings)),
         ("pdf", _pdf),
         ("signing", partial(_signing, settings, at)),
+        ("signer", partial(_signer, settings, at)),
         ("mail", partial(_mail, settings)),
         ("audit", _audit),
     )
@@ -88,6 +91,7 @@ _MENDS = {
     "ffmpeg": "Install ffmpeg (apt install ffmpeg), or name it in LMS_FFMPEG.",
     "pdf": "Install Pango (apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0).",
     "signing": "Put the keys back from a backup (lms restore) and check LMS_KEYS_DIR and LMS_KEYS_PASSPHRASE.",
+    "signer": "Run this as root, and look at: journalctl -u firefly-signer",
     "mail": "Correct LMS_MAIL_URL, or ask who keeps the mail server. Letters wait meanwhile.",
     "audit": "Do nothing to the database. Keep a copy of it and call whoever answers for data protection.",
 }
@@ -250,7 +254,9 @@ def _pdf() -> Finding:
 
 
 def _signing(settings: Settings, at: datetime) -> Finding:
-    for name, until in signing.valid_until(settings.keys_dir, settings.keys_passphrase).items():
+    token = signing.token_of(settings)
+    every = signing.valid_until(settings.keys_dir, _passphrase_or_none(settings), in_token=token is not None)
+    for name, until in every.items():
         says = f"{name} is in force until {until:%Y-%m-%d}."
         mend = "" if until > at + EXPIRES_SOON else "Fetch issuing.key and run: lms certificates keys rotate"
         yield until > at, says, mend
@@ -268,6 +274,64 @@ def _signing(settings: Settings, at: datetime) -> Finding:
             f"{' and '.join(left)} lie on this machine.",
             "Move them to a medium in a safe; the site does not need them.",
         )
+
+
+def _passphrase_or_none(settings: Settings) -> str:
+    """For who may not read it the certificates beside the keys say enough."""
+    try:
+        return signing.passphrase_of(settings)
+    except signing.KeyAway:
+        return ""
+
+
+def _signer(settings: Settings, at: datetime) -> Finding:
+    if not settings.signs_apart:
+        yield (
+            True,
+            "The worker signs" + (", as is right for a demonstration." if settings.is_demo else "."),
+            "Give the keys to a process of their own (docs/operations.md, The signer): who breaks into the web server "
+            "could read them now."
+            if settings.is_production
+            else "",
+        )
+        return
+    found, waiting = signer.state(at), jobs.backlog(at)
+    count = sum(number for name, number in waiting.items() if jobs.JOBS[name].signs)
+    waits = f"{count} wait for it" if count else "nothing waits for it"
+    if not found.is_at_work:
+        last = f", last at {found.seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if found.seen_at else ""
+        yield not count, f"No signer is at work{last}; {waits}.", "Start it: systemctl start firefly-signer"
+    elif found.trouble:
+        yield False, f"The signer cannot sign: {found.trouble}; {waits}.", "Mend that; it goes on by itself."
+    else:
+        yield True, f"The signer is at work; {waits}.", ""
+    if readable := readable_by_web(settings):
+        says = f"The web server's user can read {', '.join(readable)} in {settings.keys_dir}."
+        yield not settings.is_production, says, "As root: lms certificates keys apart"
+    else:
+        yield True, "The web server's user can read no signing key.", ""
+
+
+def readable_by_web(settings: Settings) -> list[str]:
+    """Names of the private files that the owner of the data folder, as whom the web server runs, can read."""
+    user = settings.data_dir.stat()
+    try:
+        account = pwd.getpwuid(user.st_uid)
+        groups = set(os.getgrouplist(account.pw_name, account.pw_gid))
+    except KeyError:
+        groups = set()
+    groups.add(user.st_gid)
+
+    def may(path: Path, bit: int) -> bool:
+        about = path.stat()
+        if about.st_uid == user.st_uid:
+            return bool(about.st_mode & bit << 6)
+        return bool(about.st_mode & (bit << 3 if about.st_gid in groups else bit))
+
+    folder = settings.keys_dir.resolve()
+    if user.st_uid != 0 and not all(may(one, 0o1) for one in (folder, *folder.parents)):
+        return []
+    return [path.name for path in signing.private_files(folder) if user.st_uid == 0 or may(path, 0o4)]
 
 
 def _mail(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ one for ever, and pages of an older release still find their files because the l
 """
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -111,7 +112,10 @@ def build(folder: Path) -> tuple[Path, dict[str, bytes]]:
     ).hexdigest()[:12]
     home = folder / version
     if home.is_dir():
-        os.utime(home)
+        with contextlib.suppress(
+            PermissionError
+        ):  # built by the site's other user, who is the one to touch it
+            os.utime(home)
         return home, found
     folder.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))

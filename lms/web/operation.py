@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, Response, flash, g, redirect, render_templat
 from flask.typing import ResponseReturnValue
 
 from lms import policy
-from lms.core import clock, failed, figures, jobs
+from lms.core import clock, failed, figures, jobs, signer
 from lms.core.db import transaction
 from lms.core.errors import NotFound
 from lms.core.i18n import _
@@ -64,6 +64,8 @@ def operation() -> ResponseReturnValue:
         "operation.html",
         workers=seen,
         is_working=bool(seen) and seen[0].seen_at > at - jobs.WORKER_REST,
+        signer=signer.state(at),
+        reads_keys=signer.readable_keys(),
         messages=_messages(),
         figures=figures.of_site(at),
         names={job.name: job.label for job in jobs.JOBS.values()},

@@ -104,6 +104,47 @@ def test_what_comes_back_proves_every_signature_certificate_and_link(app, issued
     )
 
 
+def test_the_keys_of_a_signer_that_stands_apart_come_back_with_what_opens_them(
+    app, cast, settings, authority, elsewhere, tmp_path, at
+):
+    apart = tmp_path / "apart"
+    signing.set_apart(
+        authority,
+        apart,
+        before=settings.keys_passphrase,
+        after="a passphrase of its own",
+        owner=(os.getuid(), os.getgid()),
+    )
+    word = tmp_path / "word"
+    word.write_text("a passphrase of its own\n")
+    there = dataclasses.replace(settings, signer="separate", keys_dir=apart, signer_passphrase_file=str(word))
+    snapshot = backup.make(
+        there, tmp_path / "copies", revision=newest(), passphrase=PASSPHRASE, at=at, says=lambda _line: None
+    )
+    put_back(snapshot, elsewhere)
+    opens = elsewhere.data_dir / backup.SIGNER_WORD
+    with pytest.raises(signing.SigningFailed):
+        signing.load_signer(elsewhere.keys_dir, settings.keys_passphrase)
+    found = signing.passphrase_of(
+        dataclasses.replace(elsewhere, signer="separate", signer_passphrase_file=str(opens))
+    )
+    assert signing.load_signer(elsewhere.keys_dir, found)
+
+
+def test_keys_that_are_not_for_this_user_are_named_and_no_half_copy_stays(
+    app, cast, settings, tmp_path, at, monkeypatch
+):
+    def refused(_settings):
+        raise PermissionError(13, "Permission denied", "/var/lib/firefly-signer/keys/signer.p12")
+
+    monkeypatch.setattr(backup, "_packed", refused)
+    with pytest.raises(RuleBroken, match=r"signer.p12 is not for this user"):
+        backup.make(
+            settings, tmp_path / "c", revision=newest(), passphrase=PASSPHRASE, at=at, says=lambda _line: None
+        )
+    assert list((tmp_path / "c" / "snapshots").iterdir()) == []
+
+
 def test_only_new_files_are_copied_again(app, cast, make, monkeypatch):
     storage().put("items", b"one")
     read = []

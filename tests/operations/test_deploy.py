@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lms import cli
 from lms.operations import deploy
-from lms.settings import NAMES, UnsafeSettings, as_lines, load, read_file, write_file
+from lms.settings import NAMES, UnsafeSettings, amend_file, as_lines, load, read_file, write_file
 
 
 @pytest.fixture(autouse=True)
@@ -105,8 +105,41 @@ def test_no_blank_stays_in_a_written_file(tmp_path, base_url, listen, database):
     )
     assert f"listen {listen};" in files["firefly.conf"]
     assert "server 127.0.0.1:9000;" in files["firefly.conf"]
+    assert files["firefly-backup.service"].count("User=firefly\n") == 1
     assert ("--processes 1\n" in files["firefly-web.service"]) == (not database)
     assert ("postgresql.service" in files["firefly-web.service"]) == bool(database)
+
+
+def test_a_signer_that_stands_apart_has_a_unit_and_a_user_of_its_own(tmp_path):
+    settings = load({}, env="test", data_dir=tmp_path / "data", keys_dir=tmp_path / "keys", signer="separate")
+    files = deploy.written("systemd", settings, bind=["127.0.0.1:8000"])
+    unit = files["firefly-signer.service"].splitlines()
+    assert {"User=firefly-signer", "Group=firefly", "CapabilityBoundingSet="} <= set(unit)
+    assert next(line for line in unit if line.startswith("ExecStart=")).endswith(" signer")
+    assert f"ReadWritePaths={tmp_path}/data {tmp_path}/data/media {tmp_path}/keys" in unit
+    for name in ("web", "worker"):
+        lines = files[f"firefly-{name}.service"].splitlines()
+        assert {"User=firefly", "UMask=0007"} <= set(lines), "both users write the database"
+        assert not any(str(tmp_path / "keys") in line for line in lines)
+    assert "User=firefly-signer" in files["firefly-backup.service"], "copies hold the keys, sealed"
+
+
+def test_a_settings_file_is_amended_and_keeps_the_rest(tmp_path):
+    file = tmp_path / "settings.env"
+    file.write_text("# ours\nLMS_ENV=demo\nLMS_SIGNER=worker\nLMS_ORGANISATION='某 院'\n", encoding="utf-8")
+    file.chmod(0o640)
+    amend_file(file, {"LMS_SIGNER": "separate", "LMS_KEYS_DIR": "/a b"})
+    assert read_file(file) == {
+        "LMS_ENV": "demo",
+        "LMS_ORGANISATION": "某 院",
+        "LMS_SIGNER": "separate",
+        "LMS_KEYS_DIR": "/a b",
+    }
+    assert file.read_text(encoding="utf-8").startswith("# ours\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.env"]
+    with pytest.raises(UnsafeSettings):
+        amend_file(tmp_path / "none", {"LMS_ENV": "demo"})
 
 
 def test_deploy_prints_or_writes(tmp_path, capsys, monkeypatch):

@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import os
+import pwd
+import shutil
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from sqlalchemy import text
 
 from lms import cli
 from lms.app import create_app
-from lms.core import notices, signing
+from lms.core import jobs, notices, signing
 from lms.core.db import db, transaction
 from lms.logbooks.services import SUBMITTED
 from lms.operations import doctor
@@ -18,7 +22,7 @@ from lms.settings import NAMES
 from tests.conftest import POSTGRES
 
 NAMED = {
-    "settings", "database", "migrations", "history", "clock", "queue", "disk", "fsync", "media", "ffmpeg", "pdf", "signing", "mail", "audit",
+    "settings", "database", "migrations", "history", "clock", "queue", "disk", "fsync", "media", "ffmpeg", "pdf", "signing", "signer", "mail", "audit",
 }  # fmt: skip
 HASTY = "PostgreSQL answers before it has written."
 UNGUARD = "ALTER TABLE audit_event DISABLE TRIGGER USER" if POSTGRES else "DROP TRIGGER audit_event_no_update"
@@ -104,6 +108,73 @@ def test_the_keys_of_the_authorities_should_not_lie_on_a_real_site(app, ask):
     found = ask(env="production", base_url="https://lms.example.org", trusted_proxies=1)
     assert not wrong(found)
     assert any(check.mend and "root.key" in check.says for check in found["signing"])
+
+
+def test_where_the_worker_signs_a_real_site_is_told_so(app, ask):
+    (here,) = ask()["signer"]
+    assert (here.ok, here.mend) == (True, "")
+    (real,) = ask(env="production", base_url="https://lms.example.org", trusted_proxies=1)["signer"]
+    assert (real.ok, bool(real.mend)) == (True, True)
+
+
+@pytest.fixture
+def apart(app, settings, keys, monkeypatch):
+    """A site whose signer stands apart."""
+    there = dataclasses.replace(settings, signer="separate")
+    monkeypatch.setitem(app.extensions, "lms_settings", there)
+    return there
+
+
+def test_a_signer_that_is_missing_or_troubled_is_told_with_what_waits(app, apart, at, monkeypatch):
+    def found():
+        db.session.rollback()
+        return doctor.examine(apart, at=at)
+
+    def says():
+        return next(check for check in found() if check.name == "signer")
+
+    assert (says().ok, "systemctl start firefly-signer" in says().mend) == (True, True)
+    monkeypatch.setattr(jobs, "backlog", lambda _at: {"certificates.issue": 3, "notices.deliver": 9})
+    assert (says().ok, "3 wait for it" in says().says) == (False, True)
+    with transaction():
+        jobs.note_worker(at, kind=jobs.SIGNER)
+    assert (says().ok, says().mend) == (True, "")
+    with transaction():
+        jobs.note_worker(at, kind=jobs.SIGNER, trouble="no token is called X")
+    assert not says().ok
+    assert "no token is called X" in says().says
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "seen"), [("site", 0o600, True), ("signer", 0o644, True), ("signer", 0o600, False)]
+)
+def test_keys_that_the_web_server_can_read_are_named(settings, authority_of, owner, mode, seen):
+    """The web server's user is whom the data folder belongs to; only root can give the keys to another."""
+    if owner == "signer" and os.geteuid() != 0:
+        pytest.skip("needs root")
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        data, keys = place / "data", place / "keys"
+        data.mkdir()
+        shutil.copytree(authority_of, keys)
+        keys.chmod(0o755)
+        if os.geteuid() == 0:
+            site, signer = pwd.getpwnam("daemon"), pwd.getpwnam("nobody")
+            os.chown(data, site.pw_uid, site.pw_gid)
+            who = site if owner == "site" else signer
+            for path in keys.iterdir():
+                os.chown(path, who.pw_uid, who.pw_gid)
+        for path in signing.private_files(keys):
+            path.chmod(mode)
+        there = dataclasses.replace(settings, data_dir=data, keys_dir=keys, signer="separate")
+        assert (signing.SIGNER in doctor.readable_by_web(there)) == seen
+
+
+@pytest.fixture
+def authority_of(settings, keys):
+    """The folder of the authority."""
+    return settings.keys_dir
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a folder in memory")  # a Mac has none

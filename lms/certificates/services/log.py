@@ -12,9 +12,8 @@ from lms.certificates.models import Certificate, LogEntry, LogHead, LogState
 from lms.core import clock, merkle
 from lms.core.db import db
 from lms.core.digests import canonical_json, ed25519_public_key, sign_ed25519
+from lms.core.signing import LOG_KEY
 from lms.core.sitekeys import site_key
-
-KEY = "log.key"
 
 
 def append(
@@ -62,7 +61,7 @@ def sign_head(*, at: datetime) -> LogHead | None:
     if not state.size:
         return None
     root = merkle.Frontier(state.size, tuple(bytes.fromhex(peak) for peak in state.peaks)).root.hex()
-    key = site_key(KEY)
+    key = site_key(LOG_KEY)
     message = canonical_json(rules.head_document(size=state.size, root=root, at=at.isoformat()))
     head = LogHead(
         size=state.size,

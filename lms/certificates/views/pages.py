@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from lms.certificates import queries, services
 from lms.certificates.forms import ChooseForm, DecideForm, ReasonForm, RuleForm, WaiverForm
 from lms.certificates.views.blueprint import bp
-from lms.core import approvals, clock, credentials, limits, qr, signing, site
+from lms.core import approvals, clock, credentials, limits, qr, signer, signing, site
 from lms.core.db import transaction
 from lms.core.digests import read_public_pem
 from lms.core.errors import NotFound
@@ -99,6 +99,8 @@ def matrix(cohort_id: str) -> ResponseReturnValue:
         waiting=len(queries.decisions(cohort)),
         rule_words=queries.expression_words(pinned.rule.expression) if pinned else "",
         form=ChooseForm(),
+        waits=any(row.state == "making" or row.successor for row in found.rows)
+        and signer.state(clock.now()).waits,
     )
 
 
@@ -300,6 +302,9 @@ def batch(batch_id: str) -> ResponseReturnValue:
         if item.certificate and (item.certificate.state != "reserved" or item.certificate.gave_up_at)
     )
     text = _("%(done)s of %(total)s made", done=done, total=len(reserved))
+    waits = done < len(reserved) and signer.state(clock.now()).waits
+    if waits:
+        text = _("%(done)s of %(total)s made; waiting for the signer", done=done, total=len(reserved))
     if wants_json():
         return jsonify(done=done, total=len(reserved), text=text)
     return render_template(
@@ -310,6 +315,7 @@ def batch(batch_id: str) -> ResponseReturnValue:
         total=len(reserved),
         failed=sum(1 for item in reserved if item.certificate and item.certificate.gave_up_at),
         text=text,
+        waits=waits,
         refusal_words=queries.refusal_words,
     )
 
@@ -356,6 +362,7 @@ def certificate(serial: str) -> ResponseReturnValue:
         history=queries.history(found.id),
         has_credential=queries.has_credential(found),
         successor=queries.successor(found),
+        waits=found.state == "reserved" and signer.state(clock.now()).waits,
     )
 
 

@@ -18,9 +18,9 @@ from lms.core.signing.authority import (
     ROOT_KEY,
     RSA,
     SIGNER,
+    SIGNER_OPEN,
     STAMPER,
     KeyState,
-    SigningFailed,
     create_authority,
     der_of,
     lists_until,
@@ -44,6 +44,8 @@ from lms.core.signing.checking import (
     check_pdf,
     trust_of,
 )
+from lms.core.signing.faults import KeyAway, SigningFailed
+from lms.core.signing.keyring import LOG_KEY, own, passphrase_of, private_files, set_apart, take_in, token_of
 from lms.core.signing.sealing import (
     B_B,
     B_LTA,
@@ -58,6 +60,7 @@ from lms.core.signing.sealing import (
     sign_pdf,
     stamp_due,
 )
+from lms.core.signing.tokens import Token
 from lms.core.signing.traces import texts
 
 __all__ = [
@@ -73,6 +76,7 @@ __all__ = [
     "ISSUING_KEY",
     "KEY_KINDS",
     "LEVELS",
+    "LOG_KEY",
     "MAX_BYTES",
     "NAME_LIMIT",
     "NO_SIGNATURE",
@@ -86,15 +90,18 @@ __all__ = [
     "ROOT_KEY",
     "RSA",
     "SIGNER",
+    "SIGNER_OPEN",
     "STAMPER",
     "UNREADABLE",
     "UNTRUSTED",
     "VALID",
+    "KeyAway",
     "KeyState",
     "PdfCheck",
     "Sealing",
     "Signer",
     "SigningFailed",
+    "Token",
     "Trust",
     "check_pdf",
     "create_authority",
@@ -103,13 +110,19 @@ __all__ = [
     "lists_until",
     "load_sealing",
     "load_signer",
+    "own",
+    "passphrase_of",
+    "private_files",
     "renew_lists",
     "revoke",
     "rotate",
+    "set_apart",
     "sign_pdf",
     "stamp_due",
     "status",
+    "take_in",
     "texts",
+    "token_of",
     "trust_of",
     "valid_until",
 ]

@@ -27,6 +27,9 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lms.core.digests import ed25519_public_key, new_ed25519_key, public_pem, read_ed25519_key
+from lms.core.signing import tokens
+from lms.core.signing.faults import SigningFailed
+from lms.core.signing.tokens import Token
 
 ROOT = "root.crt"
 ISSUING = "issuing.crt"
@@ -35,7 +38,11 @@ ISSUING_CRL = "issuing.crl"
 PUBLIC = (ROOT, ISSUING, ROOT_CRL, ISSUING_CRL)
 """What the site publishes under ``/pki/``."""
 SIGNER = "signer.p12"
+SIGNER_OPEN = "signer.crt"
+"""Certificates of the signer, its own first: all there is where its key lies in a token, and what may be read without a key."""
 STAMPER = "timestamps.p12"
+STAMPER_OPEN = "timestamps.crt"
+_OPEN = {SIGNER: SIGNER_OPEN, STAMPER: STAMPER_OPEN}
 CREDENTIALS = "credentials.key"
 CREDENTIALS_PUBLIC = "credentials.pub"
 ROOT_KEY = "root.key"
@@ -67,20 +74,25 @@ REASONS = {
 }
 """Why a certificate is withdrawn: its key may be in strange hands; another took its place; the work ended."""
 
+PublicKey = tokens.PublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
-class SigningFailed(Exception):
-    """The PDF cannot be signed (it is broken, or carries a signature already), or the key cannot be opened."""
-
-
 def create_authority(
-    folder: Path, *, organisation: str, at: datetime, passphrase: str, address: str = "", kind: str = RSA
+    folder: Path,
+    *,
+    organisation: str,
+    at: datetime,
+    passphrase: str,
+    address: str = "",
+    kind: str = RSA,
+    token: Token | None = None,
 ) -> None:
     """Make root (20 years) → issuing (10) → signer (3) and time-stamp signer (8), and the key of the credentials.
 
     ``address``: the site's public address, written into the certificates as the place of the lists. ``kind``: key of the
-    signer, ``rsa-3072`` (every reader knows it) or ``p-256``. The folder appears complete or not at all.
+    signer, ``rsa-3072`` (every reader knows it) or ``p-256``. ``token``: where the signer's key is made, instead of in a file.
+    The folder appears complete or not at all.
 
     Raises ``FileExistsError`` if the folder holds something: an authority is never overwritten.
     Raises ``ValueError`` for an empty passphrase, or an organisation that is empty or too long for a certificate.
@@ -96,12 +108,14 @@ def create_authority(
         raise ValueError("at must be aware")
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
+    if token is not None and tokens.keys_in(token):
+        raise FileExistsError(f"the token {token.label} holds a key {token.key} already")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         made = Path(temporary) / "authority"
         made.mkdir(mode=0o700)
         _write_roots(made, organisation, at.astimezone(UTC), passphrase.encode(), address)
-        rotate(made, at=at, passphrase=passphrase, address=address, kind=kind)
+        rotate(made, at=at, passphrase=passphrase, address=address, kind=kind, token=token)
         made.rename(folder)
 
 
@@ -140,8 +154,18 @@ def _list_address(address: str, name: str) -> str:
     return f"{address}/pki/{name}" if address else ""
 
 
-def rotate(folder: Path, *, at: datetime, passphrase: str, address: str = "", kind: str = RSA) -> None:
+def rotate(
+    folder: Path,
+    *,
+    at: datetime,
+    passphrase: str,
+    address: str = "",
+    kind: str = RSA,
+    token: Token | None = None,
+) -> None:
     """Make a new signer and destroy the key of the old one, whose files stay valid; renew the lists.
+
+    ``token``: where its key is made and stays; without one it lies in ``signer.p12``.
 
     Also makes what the folder lacks: a time-stamp signer (or one with less than two years left) and the key of the credentials.
     Needs ``issuing.key``. Raises ``SigningFailed`` where it is not there or another passphrase locks it.
@@ -152,12 +176,17 @@ def rotate(folder: Path, *, at: datetime, passphrase: str, address: str = "", ki
     organisation = str(issuing.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
 
     def make(
-        file: str, title: str, key: PrivateKey, life: timedelta, purposes: x509.ExtendedKeyUsage
-    ) -> None:
+        file: str,
+        title: str,
+        key: PrivateKey | None,
+        life: timedelta,
+        purposes: x509.ExtendedKeyUsage,
+        public: PublicKey,
+    ) -> x509.Certificate:
         start = (at - CLOCK_TOLERANCE).replace(microsecond=0)
         builder = _certificate(
             _name(organisation, title),
-            key.public_key(),
+            public,
             issuer=issuing.subject,
             issuer_key=issuing_key.public_key(),
             start=start,
@@ -171,18 +200,28 @@ def rotate(folder: Path, *, at: datetime, passphrase: str, address: str = "", ki
             .add_extension(purposes, critical=ExtendedKeyUsageOID.TIME_STAMPING in purposes)
             .sign(issuing_key, hashes.SHA384())
         )
-        bundle = pkcs12.serialize_key_and_certificates(
-            file.removesuffix(".p12").encode(),
-            key,
-            certificate,
-            [issuing, root],
-            BestAvailableEncryption(passphrase.encode()),
-        )
         _retire(folder, file, passphrase)
-        write(folder / file, bundle, mode=0o600)
+        if key is None:
+            (folder / file).unlink(missing_ok=True)
+        else:
+            bundle = pkcs12.serialize_key_and_certificates(
+                file.removesuffix(".p12").encode(),
+                key,
+                certificate,
+                [issuing, root],
+                BestAvailableEncryption(passphrase.encode()),
+            )
+            write(folder / file, bundle, mode=0o600)
+        chain = b"".join(one.public_bytes(Encoding.PEM) for one in (certificate, issuing, root))
+        write(folder / _OPEN[file], chain, mode=0o644)
+        return certificate
 
-    made = rsa.generate_private_key(65537, 3072) if kind == RSA else ec.generate_private_key(ec.SECP256R1())
-    make(
+    if token is None:
+        made = new_key(kind)
+        half: PublicKey = made.public_key()
+    else:
+        made, half = None, tokens.make_key(token, is_elliptic=kind == P256)
+    signer = make(
         SIGNER,
         f"Certificate Signer {at.year}",
         made,
@@ -191,15 +230,20 @@ def rotate(folder: Path, *, at: datetime, passphrase: str, address: str = "", ki
         x509.ExtendedKeyUsage(
             [x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"), ExtendedKeyUsageOID.EMAIL_PROTECTION]
         ),
+        half,
     )
-    stamper = _bundled(folder / STAMPER, passphrase)
+    if token is not None:
+        tokens.keep_only(token, signer)
+    stamper = _present(folder, STAMPER, passphrase)
     if stamper is None or stamper.not_valid_after_utc < at + STAMPER_RENEWAL:
+        stamps = rsa.generate_private_key(65537, 3072)
         make(
             STAMPER,
             f"Time Stamps {at.year}",
-            rsa.generate_private_key(65537, 3072),
+            stamps,
             STAMPER_LIFE,
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]),
+            stamps.public_key(),
         )
     if not (folder / CREDENTIALS).exists():
         pem = new_ed25519_key(passphrase)
@@ -219,7 +263,7 @@ def revoke(
     Raises ``SigningFailed`` where ``issuing.key`` is missing or no certificate of ours has that fingerprint.
     """
     known = {digest(one): one for _file, one in _leaves(folder, passphrase)}
-    present = _bundled(folder / SIGNER, passphrase)
+    present = _present(folder, SIGNER, passphrase)
     wanted = fingerprint.lower().replace(":", "") or (digest(present) if present else "")
     found = [one for key, one in known.items() if wanted and key.startswith(wanted)]
     if len(found) != 1:
@@ -293,11 +337,28 @@ def _issuer(
     return found, opened
 
 
-def _bundled(path: Path, passphrase: str) -> x509.Certificate | None:
-    """The certificate in a PKCS#12 file; None where there is none."""
-    if not path.exists():
-        return None
-    return load_bundle(path, passphrase)[1][0]
+def new_key(kind: str) -> PrivateKey:
+    """A key for a signer, outside any token."""
+    return rsa.generate_private_key(65537, 3072) if kind == RSA else ec.generate_private_key(ec.SECP256R1())
+
+
+def _present(folder: Path, file: str, passphrase: str) -> x509.Certificate | None:
+    """The certificate of the signer or time-stamp signer; None where there is none.
+
+    Where its key is not for us to read, or lies in a token, from the copy beside it.
+    """
+    path, beside = folder / file, folder / _OPEN[file]
+    if path.exists() and (os.access(path, os.R_OK) or not beside.exists()):
+        return load_bundle(path, passphrase)[1][0]
+    return load_chain(beside)[0] if beside.exists() else None
+
+
+def load_chain(path: Path) -> list[x509.Certificate]:
+    """The certificates of a file, its own first. Raises ``SigningFailed``."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SigningFailed(f"cannot read {path.name}: {error}") from error
 
 
 def load_bundle(path: Path, passphrase: str) -> tuple[PrivateKey, list[x509.Certificate]]:
@@ -313,11 +374,14 @@ def load_bundle(path: Path, passphrase: str) -> tuple[PrivateKey, list[x509.Cert
 
 def _retire(folder: Path, file: str, passphrase: str) -> None:
     """Keep the certificate of a bundle that is about to be replaced."""
-    old = _bundled(folder / file, passphrase)
+    old = _present(folder, file, passphrase)
     if old is None:
         return
     shelf = folder / RETIRED
-    shelf.mkdir(mode=0o700, exist_ok=True)
+    if not shelf.exists():
+        shelf.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(shelf, folder.stat().st_uid, folder.stat().st_gid)
     write(shelf / f"{digest(old)[:16]}.crt", old.public_bytes(Encoding.PEM), mode=0o644)
 
 
@@ -326,7 +390,7 @@ def _leaves(folder: Path, passphrase: str) -> list[tuple[str, x509.Certificate]]
     present = [
         (name, found)
         for name in (SIGNER, STAMPER)
-        if (found := _bundled(folder / name, passphrase)) is not None
+        if (found := _present(folder, name, passphrase)) is not None
     ]
     former = sorted((folder / RETIRED).glob("*.crt"))
     return present + [(f"{RETIRED}/{path.name}", load_certificate(path.read_bytes())) for path in former]
@@ -384,13 +448,13 @@ def revoked_numbers(folder: Path) -> frozenset[int]:
     )
 
 
-def valid_until(folder: Path, passphrase: str) -> dict[str, datetime]:
-    """Until when the certificates of an authority are in force, by their file names.
+def valid_until(folder: Path, passphrase: str, *, in_token: bool = False) -> dict[str, datetime]:
+    """Until when the certificates of an authority are in force, by their file names. ``in_token``: there is no ``signer.p12``.
 
     Raises ``SigningFailed`` if one of them is missing or broken or the passphrase is wrong.
     """
-    if not (folder / SIGNER).exists():
-        raise SigningFailed(f"cannot open {SIGNER}: it is not there")
+    if not (folder / SIGNER).exists() and (not in_token or not (folder / SIGNER_OPEN).exists()):
+        raise SigningFailed(f"cannot open {SIGNER_OPEN if in_token else SIGNER}: it is not there")
     every = status(folder, passphrase, at=datetime.max.replace(tzinfo=UTC))
     return {one.file: one.until for one in every if not one.file.startswith(RETIRED)}
 
@@ -464,11 +528,14 @@ def _authority_usage() -> x509.KeyUsage:
 
 
 def write(path: Path, data: bytes, *, mode: int) -> None:
-    """Put a whole file in its place by one rename, whatever the umask."""
+    """Put a whole file in its place by one rename, whatever the umask; written by root, it is the folder's owner's."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
+            if os.geteuid() == 0:
+                about = path.parent.stat()
+                os.fchown(file.fileno(), about.st_uid, about.st_gid)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -38,13 +38,16 @@ from lms.core.signing.authority import (
     ROOT,
     ROOT_CRL,
     SIGNER,
+    SIGNER_OPEN,
     STAMPER,
     TIME_ROOTS,
     PrivateKey,
-    SigningFailed,
     load_bundle,
+    load_chain,
     revoked_numbers,
 )
+from lms.core.signing.faults import KeyAway, SigningFailed
+from lms.core.signing.tokens import Token, TokenKey, open_key
 
 B_B, B_T, B_LTA = "B-B", "B-T", "B-LTA"
 LEVELS = (B_B, B_T, B_LTA)
@@ -69,7 +72,9 @@ class Signer(signers.Signer):
     """A signer with its key parsed once: pyHanko's own parses RSA keys anew for each signature, 240 ms against 17."""
 
     def __init__(
-        self, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, chain: Sequence[x509.Certificate]
+        self,
+        key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | TokenKey,
+        chain: Sequence[x509.Certificate],
     ) -> None:
         own, *others = [asn1_x509.Certificate.load(c.public_bytes(Encoding.DER)) for c in chain]
         store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
@@ -81,6 +86,8 @@ class Signer(signers.Signer):
 
     async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:  # noqa: FBT001, FBT002
         """Called by pyHanko with the attributes to sign."""
+        if isinstance(self._key, TokenKey):
+            return self._key.sign(data, digest_algorithm)
         digest = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[
             digest_algorithm
         ]
@@ -89,12 +96,22 @@ class Signer(signers.Signer):
         return self._key.sign(data, ec.ECDSA(digest))
 
 
-def load_signer(folder: Path, passphrase: str) -> Signer:
-    """Open ``signer.p12``; keep the result, opening costs some 100 ms.
+def load_signer(folder: Path, passphrase: str, token: Token | None = None) -> Signer:
+    """Open ``signer.p12``, or the key in the token; keep the result, opening costs some 100 ms.
 
-    Raises ``SigningFailed`` if the file is missing or broken, the passphrase is wrong, or the certificate is withdrawn.
+    Raises ``SigningFailed`` if the file is missing or broken, the passphrase is wrong, or the certificate is withdrawn;
+    ``KeyAway`` where the token is not there or refuses.
     """
-    key, chain = load_bundle(folder / SIGNER, passphrase)
+    key: PrivateKey | TokenKey
+    if token is None:
+        key, chain = load_bundle(folder / SIGNER, passphrase)
+    else:
+        if not (folder / SIGNER_OPEN).exists():
+            raise KeyAway(
+                f"{SIGNER_OPEN} is not there; lms certificates keys rotate makes a key in the token"
+            )
+        chain = load_chain(folder / SIGNER_OPEN)
+        key = open_key(token, chain[0])
     if chain[0].serial_number in revoked_numbers(folder):
         raise SigningFailed("the signer's certificate is revoked; lms certificates keys rotate makes another")
     return Signer(key, chain)
