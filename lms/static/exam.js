@@ -42,7 +42,7 @@
     multiple: { read: q => ({ choices: picked(q) }), show: (q, body) => pick(q, body.choices || []) }
   };
   const kindOf = q => KINDS[q.dataset.kind];
-  const isAnswered = q => Object.entries(kindOf(q).read(q)).some(([name, value]) => !/unit|name/.test(name) && value && (value.trim ? value.trim() : value.length));
+  const isAnswered = q => Object.entries(kindOf(q).read(q)).some(([name, value]) => !/unit|name|choose/.test(name) && value && (value.trim ? value.trim() : value.length));
   /* Answered while this script was still on its way, over a slow link: nobody has written it down yet. */
   const isTouched = q => $$('input, textarea, option', q).some(f =>
     f.nodeName === 'OPTION' ? f.selected && f.value && !f.defaultSelected : f.checked !== f.defaultChecked || f.value !== f.defaultValue);
@@ -199,7 +199,7 @@
     questions.forEach(other => { other.hidden = other !== q && pageOf(other) === other; });
     $$('.group-stem').forEach(stem => { stem.hidden = stem.id !== group; });
     $('#prev').setAttribute('aria-disabled', beside(-1) < 0);
-    $('#next span').textContent = questions[beside(1)] ? texts.next : texts.review;
+    $('#next span').textContent = questions[beside(1)] ? texts.next : form.dataset.review || texts.review;
     paint();
     keep('place', current);
     $('#questions').close();
@@ -288,7 +288,7 @@
     if (!answer || unsent.size) { trouble(texts.handed_in_here); return; }
     leaving = true;
     freeze(false);                              /* what is disabled is not part of a form */
-    form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: 'act', value: 'submit' }));
+    form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: 'act', value: 'sure' }));
     form.submit();
   }
   form.addEventListener('submit', e => {
@@ -310,6 +310,7 @@
     kept.forEach(op => {
       unsent.set(op.seq, op);
       if (op.slot === null) handedIn = true;
+      else if (op.body.lock && !inSlot(op.slot) && serial) serial.passed(op.slot);
     });
     dress(document);
     go(place || 0, false);
@@ -345,7 +346,7 @@
     });
   });
   (async () => {
-    if (questions.some(q => !kindOf(q) || q.dataset.limit || 'next' in q.dataset)) await more();
+    if (questions.some(q => !kindOf(q) || q.dataset.limit || 'next' in q.dataset) || $('[data-finish]')) await more();
     else if (matchMedia('(min-width: 960px)').matches) more();
     try {
       await box.set('account', ui.account);
