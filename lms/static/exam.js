@@ -42,7 +42,7 @@
     multiple: { read: q => ({ choices: picked(q) }), show: (q, body) => pick(q, body.choices || []) }
   };
   const kindOf = q => KINDS[q.dataset.kind];
-  const isAnswered = q => Object.entries(kindOf(q).read(q)).some(([name, value]) => !/unit|name|choose/.test(name) && value && (value.trim ? value.trim() : value.length));
+  const isAnswered = q => Object.entries(kindOf(q).read(q)).some(([name, value]) => !/unit|name/.test(name) && value && (value.trim ? value.trim() : value.length));
   /* Answered while this script was still on its way, over a slow link: nobody has written it down yet. */
   const isTouched = q => $$('input, textarea, option', q).some(f =>
     f.nodeName === 'OPTION' ? f.selected && f.value && !f.defaultSelected : f.checked !== f.defaultChecked || f.value !== f.defaultValue);
@@ -80,7 +80,7 @@
     oldest = oldest || Date.now();
     later(Math.max(0, Math.min(SEND_AFTER_MS, oldest + SEND_AT_LATEST_MS - Date.now())));
   }
-  const backoff = () => Math.min(RETRY_MAX_MS, 500 * Math.pow(2, failures));
+  const backoff = () => Math.min(RETRY_MAX_MS, 500 * 2 ** failures);
   async function send() {
     clearTimeout(timer);
     oldest = 0;
@@ -148,8 +148,8 @@
   function showTime() {
     clearTimeout(tick);
     const s = Math.max(0, Math.round((remaining - (performance.now() - since)) / 1000)), m = Math.floor(s / 60);
-    const two = n => ('0' + n).slice(-2), face = $('#timer');
-    face.textContent = (m < 60 ? m : Math.floor(m / 60) + ':' + two(m % 60)) + ':' + two(s % 60);
+    const two = n => ('0' + n % 60).slice(-2), face = $('#timer');
+    face.textContent = (m < 60 ? m : Math.floor(m / 60) + ':' + two(m)) + ':' + two(s);
     face.classList.toggle('low', s < 300);
     const mark = MARKS_MIN.find(n => s <= n * 60 && s > n * 60 - 5);
     if (mark && !spoken.has(mark)) {
@@ -199,7 +199,7 @@
     questions.forEach(other => { other.hidden = other !== q && pageOf(other) === other; });
     $$('.group-stem').forEach(stem => { stem.hidden = stem.id !== group; });
     $('#prev').setAttribute('aria-disabled', beside(-1) < 0);
-    $('#next span').textContent = questions[beside(1)] ? texts.next : form.dataset.review || texts.review;
+    $('#next span').textContent = questions[beside(1)] ? texts.next : texts.review;
     paint();
     keep('place', current);
     $('#questions').close();
@@ -288,7 +288,7 @@
     if (!answer || unsent.size) { trouble(texts.handed_in_here); return; }
     leaving = true;
     freeze(false);                              /* what is disabled is not part of a form */
-    form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: 'act', value: 'sure' }));
+    form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: 'act', value: 'submit' }));
     form.submit();
   }
   form.addEventListener('submit', e => {
@@ -310,7 +310,6 @@
     kept.forEach(op => {
       unsent.set(op.seq, op);
       if (op.slot === null) handedIn = true;
-      else if (op.body.lock && !inSlot(op.slot) && serial) serial.passed(op.slot);
     });
     dress(document);
     go(place || 0, false);
@@ -346,7 +345,7 @@
     });
   });
   (async () => {
-    if (questions.some(q => !kindOf(q) || q.dataset.limit || 'next' in q.dataset) || $('[data-finish]')) await more();
+    if (questions.some(q => !kindOf(q) || q.dataset.limit || 'next' in q.dataset) || $('#part')) await more();
     else if (matchMedia('(min-width: 960px)').matches) more();
     try {
       await box.set('account', ui.account);

@@ -22,11 +22,13 @@ self.FireflyItems = paper => {
     const n = +q.dataset.limit;
     if (field && n && boxes(q).filter(box => box.checked).length > n) refuse(field, n);
   };
-  KINDS.cases = {
-    read: q => ({ choose: boxes(q).filter(box => box.checked).map(box => +box.value) }),
+  const ticked = q => boxes(q).filter(box => box.checked).map(box => +box.value);
+  KINDS.cases = {                               /* a choice is no answer, so it never counts as one */
+    read: () => ({}),
+    send: q => record(slotOf(q), { choose: ticked(q) }),
     show: (q, body) => boxes(q).forEach(box => { box.checked = (body.choose || []).includes(+box.value); }),
     settle: (q, field) => {
-      if (!field || KINDS.cases.read(q).choose.length <= q.dataset.limit) return;
+      if (!field || ticked(q).length <= q.dataset.limit) return;
       field.checked = false;
       toast(q.dataset.many);
     }
@@ -272,7 +274,7 @@ self.FireflyItems = paper => {
   });
   /* Cases are chosen for good, a part is finished: what comes then is another page. */
   on('click', '.settle-btn', (button, q, e) => {
-    const { choose } = KINDS.cases.read(q), sure = $('#settle');
+    const choose = ticked(q), sure = $('#settle');
     e.preventDefault();
     if (choose.length !== +q.dataset.limit) { toast(q.dataset.few); return; }
     $('[data-sure]', sure).onclick = () => { sure.close(); lock(q, choose); };
@@ -284,6 +286,7 @@ self.FireflyItems = paper => {
     $$('.question', form).forEach(q => { q.disabled = true; });
     $('#part-waits').hidden = false;
   }
+  if (finish) Outbox.opsOf(form.dataset.sitting).then(ops => { if (ops.some(op => op.slot === +finish.value)) passed(+finish.value); }, () => {});
   if (finish) finish.addEventListener('click', async () => {
     $('#hand-in').close();
     await paper.finishTyping();
@@ -333,5 +336,5 @@ self.FireflyItems = paper => {
   $('#keys').addEventListener('change', e => Outbox.set('keys', e.target.checked ? null : 'off').catch(() => {}));
 
   on('focusin', '.gap', (gap, q) => paper.here(q));     /* from gap to gap of one text */
-  return { locked, opened, passed };
+  return { locked, opened };
 };

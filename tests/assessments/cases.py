@@ -40,7 +40,10 @@ def case_bank(cast, at, cases=3, choices=2):
     return bank
 
 
-def case_test(cast, at, cells=(Cell(2, type="A1"), CASES), *, cases=3, agreed=True, **more):
+PAPER = (Cell(2, type="A1"), CASES)
+
+
+def case_test(cast, at, cells=PAPER, *, cases=3, agreed=True, **more):
     """A test by such a blueprint, open for the cohort unless ``agreed`` is false; its questions keep their order."""
     bank = case_bank(cast, at, cases)
     given = terms(at, **{"limits": Limits(), "keeps_order": True} | more)

@@ -32,7 +32,8 @@ from lms.assessments.rules.choosing import (
     read_choice,
     too_few,
     too_many,
-    unfinished,
+    unconfirmed,
+    unopened,
     weights,
 )
 from lms.assessments.rules.items import (
@@ -217,7 +218,8 @@ __all__ = [
     "too_few",
     "too_many",
     "trap_of",
-    "unfinished",
+    "unconfirmed",
+    "unopened",
     "weights",
     "why_refused",
     "window",

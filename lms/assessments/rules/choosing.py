@@ -133,29 +133,31 @@ def too_few(chosen: int, take: int) -> str:
     )
 
 
-def unfinished(slots: Sequence[Slot], locked: Container[int]) -> list[str]:
-    """What a candidate should know before handing in: choices that are not confirmed, parts that were not opened."""
-    found = []
+def unconfirmed(slots: Sequence[Slot], locked: Container[int]) -> list[str]:
+    """What a candidate should know before leaving the part that is open: choices in it that are not confirmed."""
+    part, numbers = current_part(slots, locked), choices_of(slots)
+    here = {choice_number(slot["choice"]) for slot in slots if "choice" in slot and slot.get("part") == part}
+    return [
+        _(
+            "You have not confirmed which %(take)s of the %(total)s cases you answer. As it stands, none of them counts.",
+            take=numbers[number][0],
+            total=len(numbers[number][1]),
+        )
+        for number in sorted(here)
+        if number not in locked
+    ]
+
+
+def unopened(slots: Sequence[Slot], locked: Container[int]) -> list[str]:
+    """What a candidate should know before handing in: parts that are not open yet."""
     part = current_part(slots, locked)
-    for number, (take, firsts) in choices_of(slots).items():
-        own = next(
-            (slot.get("part") for slot in slots if choice_number(slot.get("choice", 0)) == number), None
-        )
-        if number not in locked and own == part:
-            found.append(
-                _(
-                    "You have not confirmed which %(take)s of the %(total)s cases you answer. As it stands, none of them counts.",
-                    take=take,
-                    total=len(firsts),
-                )
-            )
     later = [one for one in parts_of(slots) if part is not None and one > part]
-    if later:
-        found.append(
-            _n(
-                "%(num)s part of the paper is not open yet. Its questions stay unanswered.",
-                "%(num)s parts of the paper are not open yet. Their questions stay unanswered.",
-                len(later),
-            )
+    if not later:
+        return []
+    return [
+        _n(
+            "%(num)s part of the paper is not open yet. Its questions stay unanswered.",
+            "%(num)s parts of the paper are not open yet. Their questions stay unanswered.",
+            len(later),
         )
-    return found
+    ]

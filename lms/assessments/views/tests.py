@@ -167,7 +167,8 @@ def _paper_page(
         part=part,
         parts=parts,
         finish=rules.part_number(part) if part in parts[:-1] else None,
-        warnings=rules.unfinished(slots, stands.locked),
+        warnings=rules.unconfirmed(slots, stands.locked),
+        unopened=rules.unopened(slots, stands.locked),
         asks_sure=asks_sure,
         chosen=stands.chosen if chosen is None else {**stands.chosen, **chosen},
         stands=stands,
@@ -307,9 +308,11 @@ def _asks_sure(
     Empty: nothing is. Scripts have asked before; what they send is sure.
     """
     is_part = locks is not None and locks in map(rules.part_number, rules.parts_of(found.form.slots))
-    if sure or act == "sure" or not (hands_in or is_part) or not rules.unfinished(found.form.slots, locked):
+    if sure or act == "sure" or not (hands_in or is_part):
         return ""
-    return act if is_part else "submit"
+    slots = found.form.slots
+    is_whole = not rules.unconfirmed(slots, locked) and (is_part or not rules.unopened(slots, locked))
+    return "" if is_whole else act if is_part else "submit"
 
 
 def _read_choices(paper: rules.Paper) -> dict[int, list[int]]:
