@@ -235,7 +235,7 @@
   const finishTyping = () => Promise.all(Array.from(typing.keys(), changed));
   const questionOf = e => e.target.closest('.question');
 
-  const isTyped = field => /TEXTAREA|INPUT/.test(field.nodeName) && !/radio|checkbox/.test(field.type);
+  const isTyped = field => field.type && !/radio|checkbox|select/.test(field.type);
   form.addEventListener('change', e => {
     const q = questionOf(e);
     if (!started || !writable || !q || isTyped(e.target) && !typing.has(q)) return;     /* typed and written down already */
