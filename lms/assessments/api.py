@@ -222,11 +222,17 @@ def _come_again() -> ResponseReturnValue:
 
 
 def save_form(
-    sitting: Sitting, answers: Mapping[int, Mapping[str, Any]], *, locks: int | None = None, at: datetime
+    sitting: Sitting,
+    answers: Mapping[int, Mapping[str, Any]],
+    *,
+    chosen: Mapping[int, Sequence[int]] | None = None,
+    locks: int | None = None,
+    at: datetime,
 ) -> Ack:
     """Save what the plain page holds, through the same writer; only answers that differ from what stands make an operation.
 
-    ``locks``: the slot of a serial case to close after that. Must be called before the request opens a transaction. Raises
+    ``chosen``: of each choice of cases those that are ticked; ``locks``: what to close after that, the slot of a serial case,
+    a choice or a part. Must be called before the request opens a transaction. Raises
     Overloaded.
     """
     known = read_pass(sitting.public_id, at)
@@ -236,8 +242,15 @@ def save_form(
         for slot, body in sorted(answers.items())
         if body != stands.answers.get(slot) and slot not in stands.locked
     ]
+    picked = chosen or {}
+    changed += [
+        rules.Op(rules.FORM_DEVICE, None, slot, "choose", {"choose": list(cases)})
+        for slot, cases in sorted(picked.items())
+        if list(cases) != list(stands.chosen.get(slot, ())) and slot not in stands.locked and slot != locks
+    ]
     if locks is not None:
-        changed.append(rules.Op(rules.FORM_DEVICE, None, locks, "lock", {"lock": True}))
+        body = {"lock": list(picked[locks]) if locks in picked else True}
+        changed.append(rules.Op(rules.FORM_DEVICE, None, locks, "lock", body))
     sitting_id = sitting.id
     db.session.rollback()
     return writer().save(sitting_id, changed, epoch=known.epoch if known else 0, at=at)

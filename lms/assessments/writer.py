@@ -107,7 +107,7 @@ class _Sitting:
     news: int
     paper: rules.Paper
     locked: set[int]
-    """Slots of serial cases that are closed, those of this batch too."""
+    """Everything that locks have closed, those of this batch too."""
 
 
 @dataclass
@@ -304,12 +304,9 @@ class Writer:
                 at=seen[number],
             )
             paper = self._paper_of(connection, first.form_id)
-            locked = {
-                row.slot
-                for row in (
-                    connection.execute(self._statements.locked, {"id": number}) if paper.lockable else ()
-                )
-            }
+            locked: set[int] = set()
+            for row in connection.execute(self._statements.locked, {"id": number}) if paper.lockable else ():
+                locked |= rules.locked_by(row.slot, row.body)
             found[number] = _Sitting(
                 first.state,
                 first.writer_epoch,
@@ -365,7 +362,7 @@ class Writer:
                     locked=sitting.locked,
                 )
                 if op.kind == "lock" and decision.applied and op.slot is not None:
-                    sitting.locked.add(op.slot)
+                    sitting.locked |= rules.locked_by(op.slot, op.body)
                 numbered.append(_Numbered(request, op, seq, decision))
         return numbered
 
@@ -531,7 +528,7 @@ class _Statements:
             .order_by(Sitting.id, ClockEvent.id)
             .with_for_update(of=Sitting, key_share=True)
         )
-        self.locked = select(ResponseHead.slot).where(
+        self.locked = select(ResponseHead.slot, ResponseHead.body).where(
             ResponseHead.sitting_id == bindparam("id"), ResponseHead.kind == "lock"
         )
         self.insert = (

@@ -80,7 +80,7 @@
     oldest = oldest || Date.now();
     later(Math.max(0, Math.min(SEND_AFTER_MS, oldest + SEND_AT_LATEST_MS - Date.now())));
   }
-  const backoff = () => Math.min(RETRY_MAX_MS, 500 * Math.pow(2, failures));
+  const backoff = () => Math.min(RETRY_MAX_MS, 500 * 2 ** failures);
   async function send() {
     clearTimeout(timer);
     oldest = 0;
@@ -148,8 +148,8 @@
   function showTime() {
     clearTimeout(tick);
     const s = Math.max(0, Math.round((remaining - (performance.now() - since)) / 1000)), m = Math.floor(s / 60);
-    const two = n => ('0' + n).slice(-2), face = $('#timer');
-    face.textContent = (m < 60 ? m : Math.floor(m / 60) + ':' + two(m % 60)) + ':' + two(s % 60);
+    const two = n => ('0' + n % 60).slice(-2), face = $('#timer');
+    face.textContent = (m < 60 ? m : Math.floor(m / 60) + ':' + two(m)) + ':' + two(s);
     face.classList.toggle('low', s < 300);
     const mark = MARKS_MIN.find(n => s <= n * 60 && s > n * 60 - 5);
     if (mark && !spoken.has(mark)) {
@@ -235,7 +235,7 @@
   const finishTyping = () => Promise.all(Array.from(typing.keys(), changed));
   const questionOf = e => e.target.closest('.question');
 
-  const isTyped = field => /TEXTAREA|INPUT/.test(field.nodeName) && !/radio|checkbox/.test(field.type);
+  const isTyped = field => field.type && !/radio|checkbox|select/.test(field.type);
   form.addEventListener('change', e => {
     const q = questionOf(e);
     if (!started || !writable || !q || isTyped(e.target) && !typing.has(q)) return;     /* typed and written down already */
@@ -345,7 +345,7 @@
     });
   });
   (async () => {
-    if (questions.some(q => !kindOf(q) || q.dataset.limit || 'next' in q.dataset)) await more();
+    if (questions.some(q => !kindOf(q) || q.dataset.limit || 'next' in q.dataset) || $('#part')) await more();
     else if (matchMedia('(min-width: 960px)').matches) more();
     try {
       await box.set('account', ui.account);

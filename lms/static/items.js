@@ -22,6 +22,17 @@ self.FireflyItems = paper => {
     const n = +q.dataset.limit;
     if (field && n && boxes(q).filter(box => box.checked).length > n) refuse(field, n);
   };
+  const ticked = q => boxes(q).filter(box => box.checked).map(box => +box.value);
+  KINDS.cases = {                               /* a choice is no answer, so it never counts as one */
+    read: () => ({}),
+    send: q => record(slotOf(q), { choose: ticked(q) }),
+    show: (q, body) => boxes(q).forEach(box => { box.checked = (body.choose || []).includes(+box.value); }),
+    settle: (q, field) => {
+      if (!field || ticked(q).length <= q.dataset.limit) return;
+      field.checked = false;
+      toast(q.dataset.many);
+    }
+  };
   const listOf = q => $('select', q);
   KINDS.list = { read: q => ({ choice: listOf(q).value || null }), show: (q, body) => put(listOf(q), body.choice) };
 
@@ -242,14 +253,14 @@ self.FireflyItems = paper => {
     $('.locked-mark', q).hidden = false;
     $$('.lock-line', q).forEach(line => { line.hidden = true; });
     locks.add(slotOf(q));
-    if (next && !inSlot(+next)) waiting.add(slotOf(q));
+    if (q.dataset.kind === 'cases' || next && !inSlot(+next)) waiting.add(slotOf(q));
   }
   const remember = () => paper.keep('locks', Array.from(locks));
-  async function lock(q) {
+  async function lock(q, what) {
     await paper.finishTyping();
     locked(q);
     waiting.add(slotOf(q));
-    await record(slotOf(q), { lock: true });
+    await record(slotOf(q), { lock: what || true });
     remember();
     if (!await paper.send() && waiting.has(slotOf(q))) notice(q).hidden = false;
   }
@@ -261,10 +272,38 @@ self.FireflyItems = paper => {
     if (isEmpty || !locks.size && !$('[data-locked]', form)) ask.showModal();
     else lock(q);
   });
+  /* Cases are chosen for good, a part is finished: what comes then is another page. */
+  on('click', '.settle-btn', (button, q, e) => {
+    const choose = ticked(q), sure = $('#settle');
+    e.preventDefault();
+    if (choose.length !== +q.dataset.limit) { toast(q.dataset.few); return; }
+    $('[data-sure]', sure).onclick = () => { sure.close(); lock(q, choose); };
+    sure.showModal();
+  });
+  const finish = $('[data-finish]');
+  function passed(slot) {
+    waiting.add(slot);
+    $$('.question', form).forEach(q => { q.disabled = true; });
+    $('#part-waits').hidden = false;
+  }
+  if (finish) Outbox.opsOf(form.dataset.sitting).then(ops => { if (ops.some(op => op.slot === +finish.value)) passed(+finish.value); }, () => {});
+  if (finish) finish.addEventListener('click', async () => {
+    $('#hand-in').close();
+    await paper.finishTyping();
+    passed(+finish.value);
+    await record(+finish.value, { lock: true });
+    paper.send();
+  });
   /* Everything is on the server: what waited for a lock may be asked for. */
   const opened = () => Array.from(waiting).forEach(async slot => {
-    const q = inSlot(slot), { next } = q.dataset;
+    const q = inSlot(slot), { next } = q ? q.dataset : {};
     waiting.delete(slot);
+    if (!q || q.dataset.kind === 'cases') {
+      locks.delete(slot);
+      await remember();
+      location.reload();
+      return;
+    }
     if (next && !inSlot(+next)) {
       const reply = await asked(next);
       if (!reply || reply.status >= 500) { waiting.add(slot); notice(q).hidden = false; return; }

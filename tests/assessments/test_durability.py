@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from lms.assessments import models, rules
 from lms.core.db import db
+from tests.assessments.cases import case_test
 
 SERVE = """
 import os
@@ -221,3 +222,40 @@ def test_no_acknowledged_answer_is_lost_in_forty_kills(desk, candidate, cast, se
     with desk.app.app_context():
         total = db.session.execute(select(func.count()).select_from(models.ResponseEvent)).scalar_one()
     print(json.dumps({"kills": 40, "acknowledged": acknowledged, "stored": total, "lost": lost}))
+
+
+def test_a_choice_of_cases_that_was_acknowledged_survives_kill_9(bare_app, cast, at, candidate, settings):
+    """Ticks, confirmation and hand-over of the next ask, each acknowledged and followed by a kill; sent again they change nothing."""
+    with bare_app.app_context():
+        test = case_test(cast, at)
+    sitter = candidate(cast.trainee)
+    sitter.start(test)
+    cookies = f"firefly={sitter.client.get_cookie('firefly').value}; sitting={sitter.client.get_cookie('sitting', path=sitter.url).value}"
+    headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin", "Cookie": cookies}
+    steps = [
+        sitter.op(20_002, {"choose": [3, 7]}),
+        sitter.op(20_002, {"lock": [3, 7]}),
+        sitter.op(3, {"choices": ["a"]}),
+        sitter.op(3, {"lock": True}),
+    ]
+    with running(settings) as site:
+        for number in range(1, len(steps) + 1):
+            site.start()
+            for ops in (steps[:number], steps[number - 1 : number]):
+                connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
+                connection.request("POST", f"{sitter.url}/ops", json.dumps({"epoch": 1, "ops": ops}), headers)
+                said = json.loads(connection.getresponse().read())
+                connection.close()
+                assert (said["acked"], said["rejected"]) == (number, [])
+            site.kill()
+    head = models.ResponseHead
+    with bare_app.app_context():
+        rows = db.session.execute(select(head.slot, head.kind, head.body)).all()
+        events = db.session.scalar(select(func.count()).select_from(models.ResponseEvent))
+    assert {(row.slot, row.kind): row.body for row in rows} == {
+        (20_002, "choose"): {"choose": [3, 7]},
+        (20_002, "lock"): {"lock": [3, 7]},
+        (3, "answer"): {"choices": ["a"]},
+        (3, "lock"): {"lock": True},
+    }
+    assert events == len(steps)

@@ -13,7 +13,7 @@ from lms.web.forms import Form, request_values
 class BlueprintForm(Form):
     """The lines of a blueprint; the fields of line 3 are called ``c2-count`` and so on."""
 
-    PARTS = ("type", "topic", "cognitive", "low", "high", "count", "per", "marks")
+    PARTS = ("type", "topic", "cognitive", "low", "high", "count", "per", "marks", "choose", "part")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,6 +43,8 @@ class BlueprintForm(Form):
             "count": str(cell.count),
             "per": "" if cell.per == Per.ASK else cell.per,
             "marks": "" if cell.marks is None else str(cell.marks),
+            "choose": "" if cell.choose is None else str(cell.choose),
+            "part": "" if cell.part == 1 else str(cell.part),
         }
 
     def read(self) -> list[Cell]:
@@ -63,7 +65,7 @@ class BlueprintForm(Form):
 
     def _read(self, index: int, row: Mapping[str, str]) -> Cell | None:
         numbers: dict[str, int | None] = {}
-        for part in ("count", "marks", "low", "high"):
+        for part in ("count", "marks", "low", "high", "choose", "part"):
             text = row[part]
             if text and not (text.isascii() and text.isdigit() and len(text) < 6):
                 self.faults.append(Fault(f"c{index}-{part}", "number", _("Enter a whole number.")))
@@ -81,6 +83,8 @@ class BlueprintForm(Form):
             difficulty=None if low is None and high is None else (low or 0, 100 if high is None else high),
             marks=numbers["marks"],
             per=Per.ITEM if row["per"] == Per.ITEM else Per.ASK,
+            choose=numbers["choose"],
+            part=1 if numbers["part"] is None else numbers["part"],
         )
 
     def validate(self, *args: Any, **kwargs: Any) -> bool:
@@ -111,8 +115,8 @@ class BlueprintForm(Form):
 
     @property
     def whole(self) -> int:
-        """Whole questions of the lines that count those."""
-        return sum(cell.count for cell in self.cells.values() if cell.per == Per.ITEM)
+        """Whole questions of the lines that count those, as many as a candidate answers."""
+        return sum(cell.choose or cell.count for cell in self.cells.values() if cell.per == Per.ITEM)
 
     @property
     def marks(self) -> int:

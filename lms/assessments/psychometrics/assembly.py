@@ -271,13 +271,13 @@ def _fill_cells(program: "_Program", task: _Task, one: Mapping[Pick, int], *, ma
         if may_lack:
             terms.append((program.unknown(cost=_LACK, high=cell.count), 1.0))
         program.hold(terms, low=cell.count, high=cell.count)
-        if cell.marks is None:
+        if cell.drawn_marks is None:
             continue
         terms = [(place, float(task.usable[pick].marks)) for pick, place in inside]
         if may_lack:
             terms.append((program.unknown(cost=1.0, high=math.inf, whole=0), 1.0))
             terms.append((program.unknown(cost=1.0, high=math.inf, whole=0), -1.0))
-        program.hold(terms, low=cell.marks, high=cell.marks)
+        program.hold(terms, low=cell.drawn_marks, high=cell.drawn_marks)
 
 
 def _uses(one: Mapping[Pick, int]) -> dict[int, list[tuple[int, float]]]:
@@ -383,8 +383,8 @@ def _lacks(task: _Task, forms: Iterable[Form]) -> tuple[Shortfall, ...]:
             inside = [pick for pick in form if pick.cell == index]
             lack = cell.count - sum(map(task.size, inside))
             missing += lack
-            if not lack and cell.marks is not None:
-                marks_off += abs(cell.marks - sum(task.usable[pick].marks for pick in inside))
+            if not lack and cell.drawn_marks is not None:
+                marks_off += abs(cell.drawn_marks - sum(task.usable[pick].marks for pick in inside))
         if missing or marks_off:
             found.append(
                 shortfall(task.blueprint, index, missing=missing, marks_off=marks_off, forms=task.forms)

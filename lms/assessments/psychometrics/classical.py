@@ -22,6 +22,7 @@ from lms.assessments.psychometrics.arrays import (
     table,
     vector,
 )
+from lms.assessments.psychometrics.chosen import Chosen, stratified_alpha
 from lms.assessments.psychometrics.terms import Definition, Reason, Value, told
 
 
@@ -87,20 +88,24 @@ class Classical:
     sem: float | None
     """In marks."""
     why: Mapping[str, Reason]
-    definitions: tuple[Definition, ...] = field(
-        default=(
-            Definition.MISSING_AS_ZERO,
-            Definition.FACILITY,
-            Definition.GROUPS_27,
-            Definition.ITEM_REST,
-            Definition.ALPHA,
-            Definition.KR21,
-            Definition.SEM,
-            Definition.VARIANCE,
-            Definition.K_STATISTICS,
-        ),
-        init=False,
-    )
+    definitions: tuple[Definition, ...]
+
+
+_DEFINITIONS = (
+    Definition.MISSING_AS_ZERO,
+    Definition.FACILITY,
+    Definition.GROUPS_27,
+    Definition.ITEM_REST,
+    Definition.ALPHA,
+    Definition.KR21,
+    Definition.SEM,
+    Definition.VARIANCE,
+    Definition.K_STATISTICS,
+)
+_WHERE_CHOSEN = tuple(
+    {Definition.ALPHA: Definition.STRATIFIED_ALPHA, Definition.KR21: Definition.CHOSEN_ITEM}.get(one, one)
+    for one in _DEFINITIONS
+)
 
 
 def group_size(n: int) -> int:
@@ -118,15 +123,22 @@ def extreme_groups(totals: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np
     return order[:size], order[len(order) - size :]
 
 
-def classical(rows: Rows, maxima: Sequence[Any] | None = None) -> Classical:
-    """Item and test statistics of candidates × items marks. ``maxima``: marks that each item can earn, 1 unless given."""
+def classical(rows: Rows, maxima: Sequence[Any] | None = None, *, chosen: Chosen | None = None) -> Classical:
+    """Item and test statistics of candidates × items marks. ``maxima``: marks that each item can earn, 1 unless given.
+
+    ``chosen``: where candidates chose some of the items; then those are judged by who had them, and alpha is stratified.
+    """
     scores = marks(rows)
     n, k = scores.shape
     best = np.ones(k) if maxima is None else vector(maxima)
     total = scores.sum(axis=1)
     distribution = totals(total)
-    alpha = _alpha(scores.var(axis=0) if n else np.zeros(k), total)
-    kr20, kr21 = _kuder_richardson(scores, best, alpha)
+    alpha = (
+        stratified_alpha(scores, chosen)
+        if chosen
+        else _alpha(scores.var(axis=0) if n else np.zeros(k), total)
+    )
+    kr20, kr21 = (Reason.CHOSEN, Reason.CHOSEN) if chosen else _kuder_richardson(scores, best, alpha)
     sem: Value = (
         alpha if isinstance(alpha, Reason) else (distribution.sd or 0.0) * max(1.0 - alpha, 0.0) ** 0.5
     )
@@ -136,8 +148,9 @@ def classical(rows: Rows, maxima: Sequence[Any] | None = None) -> Classical:
         k=k,
         group_size=group_size(n),
         totals=distribution,
-        items=_items(scores, total, best, np.isnan(table(rows)).sum(axis=0)),
+        items=_items(scores, total, best, np.isnan(table(rows)), chosen),
         why=why,
+        definitions=_DEFINITIONS if chosen is None else _WHERE_CHOSEN,
         **numbers,
     )
 
@@ -184,18 +197,25 @@ def _k_statistics(total: Floats) -> tuple[Value, Value, Value]:
 # ---------------------------------------------------------------- items
 
 
-def _items(scores: Floats, total: Floats, best: Floats, omitted: npt.NDArray[np.intp]) -> tuple[Item, ...]:
-    n, k = scores.shape
-    lower, upper = extreme_groups(total)
-    variances = scores.var(axis=0) if n else np.zeros(k)
+def _items(
+    scores: Floats, totals: Floats, best: Floats, empty: npt.NDArray[np.bool_], chosen: Chosen | None
+) -> tuple[Item, ...]:
+    k = scores.shape[1]
+    groups = extreme_groups(totals)
+    variances = scores.var(axis=0) if len(scores) else np.zeros(k)
     found = []
     for place in range(k):
-        own, maximum = scores[:, place], float(best[place])
-        rest = total - own
+        own, total, omitted, maximum = scores[:, place], totals, empty[:, place], float(best[place])
+        lower, upper = groups
+        if chosen is not None and chosen.choice[place] is not None:
+            had = chosen.had[:, place]
+            own, total, omitted = own[had], totals[had], omitted[had]
+            lower, upper = extreme_groups(total)
+        n, rest = len(own), total - own
         high, low = (_facility_of(own[group], maximum, total) for group in (upper, lower))
         numbers, why = told(
             mean=float(own.mean()) if n else Reason.NOBODY,
-            variance=float(variances[place] * n / (n - 1)) if n > 1 else few(n),
+            variance=float(own.var() * n / (n - 1)) if n > 1 else few(n),
             facility=_facility(own, maximum),
             upper=high,
             lower=low,
@@ -206,9 +226,9 @@ def _items(scores: Floats, total: Floats, best: Floats, omitted: npt.NDArray[np.
             else high - low,
             item_rest=related(own, rest, Reason.CONSTANT_ITEM, Reason.CONSTANT_REST),
             item_total=related(own, total, Reason.CONSTANT_ITEM, Reason.CONSTANT_TOTAL),
-            alpha_if_deleted=_alpha(np.delete(variances, place), rest),
+            alpha_if_deleted=Reason.CHOSEN if chosen else _alpha(np.delete(variances, place), rest),
         )
-        found.append(Item(index=place, n=n, omitted=int(omitted[place]), maximum=maximum, why=why, **numbers))
+        found.append(Item(index=place, n=n, omitted=int(omitted.sum()), maximum=maximum, why=why, **numbers))
     return tuple(found)
 
 

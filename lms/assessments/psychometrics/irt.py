@@ -130,6 +130,12 @@ def fit(rows: Rows, model: Model, maxima: Sequence[Any] | None = None) -> Fit:
     )
 
 
+def unfitted(n: int, k: int, model: Model, reason: Reason) -> Fit:
+    """A model that says nothing of k items, and why."""
+    items = tuple(_curve(place, reason) for place in range(k))
+    return Fit(n, model, items, (), None, 0, 0, {"log_likelihood": reason}, _definitions(model))
+
+
 def _definitions(model: Model) -> tuple[Definition, ...]:
     return (
         _NAMES[model],

@@ -5,7 +5,7 @@ covariance divided by n − 1.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,15 @@ def moodle(rows: Rows, maxima: Sequence[Any] | None = None) -> Moodle:
         )
         for place in range(k)
     )
+    return Moodle(n=n, items=items, why=why, **numbers)
+
+
+def uncounted(n: int, k: int, reason: Reason) -> Moodle:
+    """Nothing of k questions, and why: Moodle's definitions know no choice."""
+    numbers, why = told(cic=reason, error_ratio=reason, standard_error=reason)
+    names = [one.name for one in fields(MoodleItem) if one.name not in {"index", "n", "why"}]
+    of_item, its_why = told(**dict.fromkeys(names, reason))
+    items = tuple(MoodleItem(index=place, n=n, why=its_why, **of_item) for place in range(k))
     return Moodle(n=n, items=items, why=why, **numbers)
 
 

@@ -14,11 +14,12 @@ import numpy as np
 from lms.assessments.psychometrics import irt
 from lms.assessments.psychometrics.answers import ENGINE_VERSION, Answers
 from lms.assessments.psychometrics.arrays import TINY, Floats, marks
+from lms.assessments.psychometrics.chosen import Chosen, chosen_of
 from lms.assessments.psychometrics.classical import Classical, classical
 from lms.assessments.psychometrics.decisions import decisions
 from lms.assessments.psychometrics.dif import SMALLEST_GROUP, Dif, dif
 from lms.assessments.psychometrics.flags import Flag, item_flags, whole_flags
-from lms.assessments.psychometrics.moodle import moodle
+from lms.assessments.psychometrics.moodle import moodle, uncounted
 from lms.assessments.psychometrics.options import OptionTable, option_table
 from lms.assessments.psychometrics.similarity import coded, similarity
 from lms.assessments.psychometrics.terms import Definition, Reason
@@ -34,12 +35,19 @@ def report(answers: Answers) -> dict[str, Any]:
     rows = np.array(
         [[np.nan if mark is None else mark for mark in row] for row in answers.marks], dtype=np.float64
     ).reshape(len(answers.candidates), len(maxima))
-    whole = classical(rows, maxima)
+    chosen = _chosen_of(answers)
+    whole = classical(rows, maxima, chosen=chosen)
     total = marks(rows).sum(axis=1)
-    fits = {model: irt.fit(rows, model, maxima) for model in (irt.Model.RASCH, irt.Model.TWO_PL)}
-    compared = _compared(rows, maxima, answers.groups)
+    best = float(sum(maxima)) if answers.maximum is None else answers.maximum
+    models = (irt.Model.RASCH, irt.Model.TWO_PL)
+    if chosen is None:
+        fits = {model: irt.fit(rows, model, maxima) for model in models}
+        like_moodle = moodle(rows, maxima)
+    else:
+        fits = {model: irt.unfitted(len(rows), len(maxima), model, Reason.CHOSEN) for model in models}
+        like_moodle = uncounted(len(rows), len(maxima), Reason.CHOSEN)
+    compared = _compared(rows, maxima, answers.groups, is_chosen=chosen is not None)
     tables = _tables(answers, rows, total)
-    like_moodle = moodle(rows, maxima)
     sizes, fifths = _fifths(total)
     decided = decisions(
         n=whole.n, mean=whole.totals.mean, sd=whole.totals.sd, reliability=whole.alpha, cut=answers.cut
@@ -47,7 +55,7 @@ def report(answers: Answers) -> dict[str, Any]:
     found = {
         "engine": ENGINE_VERSION,
         "n": whole.n,
-        "maximum": float(sum(maxima)),
+        "maximum": best,
         "cut": answers.cut,
         "test": _plain(whole, without={"items", "totals"}),
         "totals": _plain(whole.totals),
@@ -59,9 +67,7 @@ def report(answers: Answers) -> dict[str, Any]:
         "near_cut": int((np.abs(total - answers.cut) <= whole.sem + TINY).sum())
         if whole.sem is not None
         else None,
-        "flags": whole_flags(
-            alpha=whole.alpha, wrong=decided.wrong, mean=whole.totals.mean, maximum=float(sum(maxima))
-        ),
+        "flags": whole_flags(alpha=whole.alpha, wrong=decided.wrong, mean=whole.totals.mean, maximum=best),
         "moodle": _plain(like_moodle, without={"items"}),
         "groups": sizes,
         "models": {model.value: _model(fitted, answers.cut, maxima) for model, fitted in fits.items()},
@@ -69,6 +75,8 @@ def report(answers: Answers) -> dict[str, Any]:
         "similarity": _similar(answers, rows, maxima, total),
         "definitions": _definitions(whole, tables, [*fits.values()], compared),
     }
+    if chosen is not None:
+        found["chosen"] = True
     found["asked"] = [
         _question(
             place,
@@ -89,6 +97,17 @@ def report(answers: Answers) -> dict[str, Any]:
     ]
     plain: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
     return plain
+
+
+def _chosen_of(answers: Answers) -> Chosen | None:
+    """What candidates chose; None where everybody had everything."""
+    asked = answers.asked
+    return chosen_of(answers.had or [], [one.choice for one in asked], [one.case for one in asked])
+
+
+def _having(answers: Answers, place: int) -> list[int]:
+    """The candidates who had a question."""
+    return [who for who in range(len(answers.candidates)) if answers.had is None or answers.had[who][place]]
 
 
 def _plain(result: Any, without: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
@@ -133,18 +152,21 @@ def _question(
 
 def _tables(answers: Answers, rows: Floats, total: Floats) -> list[OptionTable | None]:
     earned = marks(rows)
-    return [
-        option_table(
-            [_chosen(row[place]) for row in answers.said],
-            earned[:, place],
-            total,
-            options=one.options,
-            right=one.right,
+    found: list[OptionTable | None] = []
+    for place, one in enumerate(answers.asked):
+        had = _having(answers, place)
+        found.append(
+            option_table(
+                [_chosen(answers.said[who][place]) for who in had],
+                earned[had, place],
+                total[had],
+                options=one.options,
+                right=one.right,
+            )
+            if one.options
+            else None
         )
-        if one.options
-        else None
-        for place, one in enumerate(answers.asked)
-    ]
+    return found
 
 
 def _chosen(said: str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -163,6 +185,10 @@ def _fifths(total: Floats) -> tuple[list[int], list[list[int]]]:
 
 def _shares(place: int, answers: Answers, groups: list[list[int]]) -> list[list[float]]:
     """Of each option, the share that chose it in each group."""
+    had = set(_having(answers, place))
+    groups = [[who for who in group if who in had] for group in groups]
+    if not all(groups):  # of a choice, and nobody of some group chose it
+        groups = []
     return [
         [sum(option in _chosen(answers.said[who][place]) for who in group) / len(group) for group in groups]
         for option in answers.asked[place].options
@@ -199,13 +225,16 @@ class _Compared:
     n_reference: int
     n_focal: int
     found: Dif | None
-    """None: the other group is too small for any comparison."""
+    """None: the other group is too small for any comparison, or candidates chose their questions."""
+    is_chosen: bool = False
 
     def told(self) -> dict[str, Any]:
         """The comparison as a whole."""
         items = self.found.items if self.found else ()
         why = None
-        if self.found is None:
+        if self.is_chosen:
+            why = Reason.CHOSEN
+        elif self.found is None:
             why = Reason.FEWER_THAN_30
         elif min(self.n_reference, self.n_focal) < SMALLEST_GROUP:
             why = Reason.FEW_IN_A_GROUP
@@ -240,7 +269,9 @@ class _Compared:
         }
 
 
-def _compared(rows: Floats, maxima: Sequence[float], groups: Mapping[str, Sequence[str]]) -> list[_Compared]:
+def _compared(
+    rows: Floats, maxima: Sequence[float], groups: Mapping[str, Sequence[str]], *, is_chosen: bool
+) -> list[_Compared]:
     made = []
     for kind, names in groups.items():
         counts = Counter(name for name in names if name)
@@ -248,10 +279,10 @@ def _compared(rows: Floats, maxima: Sequence[float], groups: Mapping[str, Sequen
         for focal in ranked[1:]:
             found = (
                 dif(rows, names, reference=ranked[0], focal=focal, maxima=maxima, purify=True)
-                if counts[focal] >= LEAST_COMPARED
+                if counts[focal] >= LEAST_COMPARED and not is_chosen
                 else None
             )
-            made.append(_Compared(kind, ranked[0], focal, counts[ranked[0]], counts[focal], found))
+            made.append(_Compared(kind, ranked[0], focal, counts[ranked[0]], counts[focal], found, is_chosen))
     return made
 
 

@@ -47,9 +47,13 @@ class Reason(StrEnum):
     AGREEMENT_BY_CHANCE = "agreement_by_chance"
     EVERYBODY_FULL_BEFORE = "everybody_full_before"
     FULL_MARKS_BEFORE = "full_marks_before"
+    CHOSEN = "chosen"
 
 
 REASONS: Mapping[Reason, str] = {
+    Reason.CHOSEN: lazy(
+        "Candidates chose their questions; this number is defined only where everybody has the same ones."
+    ),
     Reason.NOBODY: lazy("Nobody has a result yet."),
     Reason.ONE_CANDIDATE: lazy("One result alone cannot be compared with others."),
     Reason.FEWER_THAN_3: lazy("There are fewer than 3 results."),
@@ -114,6 +118,8 @@ class Definition(StrEnum):
     GROUPS_27 = "groups_27"
     ITEM_REST = "item_rest"
     ALPHA = "alpha"
+    CHOSEN_ITEM = "chosen_item"
+    STRATIFIED_ALPHA = "stratified_alpha"
     KR21 = "kr21"
     SEM = "sem"
     VARIANCE = "variance"
@@ -169,6 +175,13 @@ DEFINITIONS: Mapping[Definition, str] = {
         "Point-biserial: correlation of the marks with the sum of all other questions."
     ),
     Definition.ALPHA: lazy("Alpha and KR-20: all variances divided by n (population)."),
+    Definition.CHOSEN_ITEM: lazy(
+        "A question to choose is judged by the candidates who chose it; for the others it is missing, not wrong."
+    ),
+    Definition.STRATIFIED_ALPHA: lazy(
+        "Where candidates choose cases: stratified alpha (Cronbach, Schönemann and McKie 1965). The strata are the questions "
+        "that everybody had, and each choice, whose error is that of cases nested in persons: ICC(1,k) of Shrout and Fleiss (1979)."
+    ),
     Definition.KR21: lazy("KR-21: as KR-20, as if all questions were equally difficult."),
     Definition.SEM: lazy("Standard error of measurement: standard deviation (n − 1) times √(1 − alpha)."),
     Definition.VARIANCE: lazy("Variance and standard deviation: divided by n − 1."),

@@ -142,6 +142,7 @@ from lms.assessments.queries.practice import (
     usable,
     waits_at,
 )
+from lms.assessments.queries.quality import quality_kept
 from lms.assessments.queries.receipts import counted, kept_events, receipt, receipt_fault
 from lms.assessments.queries.regrading import NewGrade, Regrade, newer_keys, papers_and_keys, regrade
 from lms.assessments.queries.results import Result, ResultItem, key_of, newest_keys, reason_of, result
@@ -163,7 +164,6 @@ from lms.assessments.queries.standards import (
     hofstee_found,
     own_sheet,
     panel_views,
-    quality_kept,
     standard_studies,
     standard_study,
 )

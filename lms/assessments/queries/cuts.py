@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload
 from lms import policy
 from lms.accounts import queries as accounts
 from lms.accounts.models import Person
+from lms.assessments import rules
 from lms.assessments.models import (
     AngoffJudge,
     AngoffRating,
@@ -190,18 +191,20 @@ def study_views(studies: Sequence[AngoffStudy]) -> list[StudyView]:
     return found
 
 
-def marks_of(form: ExamForm) -> dict[int, int]:
-    """Slot → what it is worth."""
-    return {slot["slot"]: slot["marks"] for slot in form.slots}
+def marks_of(form: ExamForm) -> dict[int, Fraction]:
+    """Slot → what it is worth, as it counts in the maximum (see rules.weights)."""
+    return rules.weights(form.slots)
 
 
-def complete(marks: Mapping[int, int], said: Mapping[int, Mapping[int, int]]) -> dict[int, Mapping[int, int]]:
+def complete(
+    marks: Mapping[int, Fraction], said: Mapping[int, Mapping[int, int]]
+) -> dict[int, Mapping[int, int]]:
     """The judges who rated every question."""
     return {judge: given for judge, given in said.items() if given.keys() == marks.keys()}
 
 
 def _last(
-    marks: Mapping[int, int], rounds: Sequence[Mapping[int, Mapping[int, int]]]
+    marks: Mapping[int, Fraction], rounds: Sequence[Mapping[int, Mapping[int, int]]]
 ) -> dict[int, Mapping[int, int]]:
     """The second ratings of who rated every question in both rounds."""
     first = complete(marks, rounds[0])

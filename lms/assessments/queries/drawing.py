@@ -35,7 +35,7 @@ from lms.assessments.rules.blueprint import (
     is_rested,
     places,
 )
-from lms.assessments.rules.papers import read_cells
+from lms.assessments.rules.papers import gathered, read_cells
 from lms.core.db import db
 from lms.core.digests import digest_of
 from lms.core.i18n import _, pick
@@ -212,11 +212,19 @@ def stock(cells: Iterable[Cell], items: Iterable[PoolItem], max_exposure: Fracti
 
 
 def slots_of(
-    versions: Sequence[QuestionVersion], keys: Mapping[int, KeyRevision], *, keeps_order: bool = False
+    versions: Sequence[QuestionVersion],
+    keys: Mapping[int, KeyRevision],
+    *,
+    keeps_order: bool = False,
+    cells: Sequence[tuple[int, Cell]] = (),
 ) -> list[dict[str, Any]]:
-    """A slot for each ask; the asks of a group follow each other."""
+    """A slot for each ask; the asks of a group follow each other.
+
+    ``cells``: for each version the line of the blueprint (from 0) that it fills, where there is one.
+    """
     found: list[dict[str, Any]] = []
-    for version in versions:
+    has_parts = any(cell.part > 1 for _index, cell in cells)
+    for place, version in enumerate(versions):
         for ask in rules.asks(version.type, version.body, keys[version.id].key):
             slot = {
                 "slot": len(found) + 1,
@@ -230,6 +238,10 @@ def slots_of(
                 slot["ask"] = ask.index
             if keeps_order:
                 slot["fixed"] = True
+            if cells:
+                index, cell = cells[place]
+                slot |= {"part": cell.part} if has_parts else {}
+                slot |= {"choice": index + 1, "take": cell.choose} if cell.choose else {}
             found.append(slot)
     return found
 
@@ -271,7 +283,7 @@ class Filled:
     @property
     def is_exact(self) -> bool:
         """Whether it holds exactly what the line asks for."""
-        return self.filled == self.cell.count and self.cell.marks in {None, self.marks}
+        return self.filled == self.cell.count and self.cell.drawn_marks in {None, self.marks}
 
 
 @dataclass(frozen=True)
@@ -292,8 +304,13 @@ class DraftPaper:
 
     @property
     def marks(self) -> int:
-        """Of the whole paper."""
-        return sum(slot["marks"] for slot in self.slots)
+        """That a candidate can earn."""
+        return rules.maximum(self.slots)
+
+    @property
+    def asks(self) -> tuple[int, int]:
+        """The fewest and the most asks that a candidate can come to have."""
+        return rules.ask_counts(self.slots)
 
     @property
     def difficulty(self) -> float | None:
@@ -384,22 +401,28 @@ def _paper(
     today: date,
 ) -> DraftPaper:
     rows = []
-    for cell, number in form.picks:
+    picks = gathered([Pick(cell, number) for cell, number in form.picks], blueprint.cells)
+    for one in picks:
+        number = one.item
         if number in pool:
             known = pool[number]
-            rows.append(DraftRow(known.question, known.version, cell, known.item, ""))
+            rows.append(DraftRow(known.question, known.version, one.cell, known.item, ""))
         else:
             question, version = gone[number]
-            rows.append(DraftRow(question, version, cell, None, _why(question, today)))
+            rows.append(DraftRow(question, version, one.cell, None, _why(question, today)))
     cells = []
     for index, cell in enumerate(blueprint.cells):
         inside = [row.item for row in rows if row.cell == index and row.item is not None]
         cells.append(
             Filled(cell, sum(places(item, cell) for item in inside), sum(item.marks for item in inside))
         )
-    picks = tuple(Pick(cell, number) for cell, number in form.picks)
-    slots = slots_of([row.version for row in rows], keys, keeps_order=plan.keeps_order)
-    return DraftPaper(form.n, form.seed, picks, rows, slots, cells)
+    slots = slots_of(
+        [row.version for row in rows],
+        keys,
+        keeps_order=plan.keeps_order,
+        cells=[(row.cell, blueprint.cells[row.cell]) for row in rows],
+    )
+    return DraftPaper(form.n, form.seed, tuple(picks), rows, slots, cells)
 
 
 def _why(question: Question, today: date) -> str:

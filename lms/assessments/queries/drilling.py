@@ -1,8 +1,9 @@
 """Drills of a test and what they found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -73,10 +74,10 @@ def expected(test: Test) -> tuple[int, int]:
     candidates = db.session.execute(
         select(func.count()).where(Enrolment.cohort_id == test.cohort_id, Enrolment.state == "active")
     ).scalar_one()
-    slots: Sequence[object] | None = db.session.scalar(
+    slots: Sequence[Mapping[str, Any]] | None = db.session.scalar(
         select(ExamForm.slots).where(ExamForm.test_id == test.id).order_by(ExamForm.n.desc()).limit(1)
     )
-    return candidates, len(slots or ())
+    return candidates, rules.ask_counts(slots or ())[1]
 
 
 def somebody_sits(at: datetime) -> bool:

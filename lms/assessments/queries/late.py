@@ -74,7 +74,9 @@ def late_answers(sitting: Sitting, at: datetime) -> Sequence[LateAnswer]:
             body = rules.acceptable(event, paper, stands.locked)
             if body is not None and event.slot is not None:
                 newest[event.slot] = event, body
-    shown = numbers(sitting.form, sitting.seed)
+    own = {slot["slot"] for slot in rules.administered(sitting.form.slots, stands.locked)}
+    order = [slot for slot in numbers(sitting.form, sitting.seed) if slot in own]
+    shown = {slot: number for number, slot in enumerate(order, 1)}
     over_at = min(filter(None, (ends_at(sitting, at), sitting.submitted_at)))
     accepted = _accepted(sitting)
     found = []

@@ -46,11 +46,29 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How large a paper is, as its candidates are told beforehand."""
+
+    asks: tuple[int, int] = (0, 0)
+    """The fewest and the most; they differ where cases to choose from ask differently much."""
+    choices: Sequence[tuple[int, int]] = ()
+    """So many of so many questions are chosen."""
+    parts: int = 0
+    """0: one whole."""
+
+    @property
+    def asks_shown(self) -> str:
+        """As shown."""
+        fewest, most = self.asks
+        return str(most) if fewest == most else f"{fewest}–{most}"
+
+
+@dataclass(frozen=True)
 class OwnTest:
     """A test as its candidate sees it."""
 
     test: Test
-    items: int
+    paper: "Extent"
     attempts: Sequence[Attempt]
     """In order of time."""
     window: str
@@ -116,12 +134,12 @@ def own_tests(tests: Sequence[Test], by: Actor, at: datetime) -> list[OwnTest]:
     if not tests:
         return []
     numbers = [test.id for test in tests]
-    items = _items(numbers)
+    papers = _extents(numbers)
     attempts = _attempts(tests, by.person_id, at)
     return [
         OwnTest(
             test,
-            items.get(test.id, 0),
+            papers.get(test.id, Extent()),
             attempts.get(test.id, []),
             rules.window(test.opens_at, test.last_start_at, at),
             at,
@@ -130,13 +148,20 @@ def own_tests(tests: Sequence[Test], by: Actor, at: datetime) -> list[OwnTest]:
     ]
 
 
-def _items(test_ids: Iterable[int]) -> dict[int, int]:
+def _extents(test_ids: Iterable[int]) -> dict[int, Extent]:
     rows = db.session.execute(
         select(ExamForm.test_id, ExamForm.slots)
         .where(ExamForm.test_id.in_(list(test_ids)))
         .order_by(ExamForm.n)
     )
-    return {test_id: len(slots) for test_id, slots in rows}
+    return {
+        test_id: Extent(
+            rules.ask_counts(slots),
+            [(take, len(firsts)) for take, firsts in rules.choices_of(slots).values()],
+            len(rules.parts_of(slots)),
+        )
+        for test_id, slots in rows
+    }
 
 
 def _attempts(tests: Sequence[Test], person_id: int, at: datetime) -> dict[int, list[Attempt]]:
@@ -200,7 +225,7 @@ def tasks(by: Actor, at: datetime) -> Sequence[Task]:
     for own in own_tests(open_tests, by, at):
         title = pick(own.test.title_zh, own.test.title_en)
         facts = (
-            _n("%(num)s question", "%(num)s questions", own.items),
+            _n("%(num)s question", "%(num)s questions", own.paper.asks[1]),
             _n("%(num)s minute", "%(num)s minutes", own.test.duration_s // 60),
         )
         if own.running:

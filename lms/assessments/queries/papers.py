@@ -1,7 +1,7 @@
 """Sittings, their clock, and the paper as its candidate sees it. No key is read here."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -10,8 +10,8 @@ from sqlalchemy.orm import joinedload
 
 from lms import policy
 from lms.assessments import rules
-from lms.assessments.models import ClockEvent, ExamForm, QuestionVersion, ResponseHead, Sitting, Test
-from lms.assessments.queries.shown import Item, item
+from lms.assessments.models import ClockEvent, QuestionVersion, ResponseHead, Sitting, Test
+from lms.assessments.queries.shown import Item, choice, item
 from lms.core import ids
 from lms.core.db import db
 from lms.core.errors import NotFound
@@ -66,7 +66,9 @@ class Standing:
     """Slots marked for later."""
 
     locked: frozenset[int] = frozenset()
-    """Slots of serial cases that are closed."""
+    """Everything that is closed: slots of serial cases, choices with what was chosen, parts (see rules.choosing)."""
+    chosen: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    """Number of a choice → first slots of the questions that are ticked in it."""
 
     @property
     def answered(self) -> int:
@@ -84,7 +86,10 @@ def standing(sitting_id: int) -> Standing:
     return Standing(
         answers={row.slot: row.body for row in rows if row.kind == "answer"},
         flagged=frozenset(row.slot for row in rows if row.kind == "flag" and row.body["flag"]),
-        locked=frozenset(row.slot for row in rows if row.kind == "lock"),
+        locked=frozenset().union(
+            *(rules.locked_by(row.slot, row.body) for row in rows if row.kind == "lock")
+        ),
+        chosen={row.slot: row.body["choose"] for row in rows if row.kind == "choose"},
     )
 
 
@@ -137,13 +142,18 @@ def form_items(form: HasSlots) -> dict[int, Any]:
 def paper(form: HasSlots, seed: str | None, *, locked: Container[int] | None = None) -> list[Item]:
     """The asks in a sitting's order, in the reader's language; ``seed`` None: as written (for staff).
 
-    ``locked``: slots that the candidate has locked; a later ask of a serial case is left out until the one before is. None:
-    the sitting is over or nobody sits it, and all are there.
+    ``locked``: what the candidate has closed. Then only what is open or was just now is there: of a paper in parts the
+    part that has come; in the place of questions of which some are chosen the choice, until it is made, and then those
+    that were chosen; a later ask of a serial case once the one before is locked. None: the sitting is over or nobody sits
+    it, and all are there.
     """
     versions = form_items(form)
     key = bytes.fromhex(seed) if seed else None
-    found = []
-    for unit in _units(form.slots, key):
+    found: list[Item] = []
+    for unit in _seen(form.slots, key, locked):
+        if isinstance(unit, int):
+            found.append(_choice(form, unit, versions, key))
+            continue
         first = unit[0]["slot"]
         for slot in unit:
             number, row = slot["slot"], versions[slot["version"]]
@@ -166,19 +176,83 @@ def paper(form: HasSlots, seed: str | None, *, locked: Container[int] | None = N
     return found
 
 
-def numbers(form: ExamForm, seed: str) -> dict[int, int]:
-    """Slot → the number under which this candidate sees it, those too that are not open yet."""
-    units = _units(form.slots, bytes.fromhex(seed))
-    return {slot["slot"]: n for n, slot in enumerate((slot for unit in units for slot in unit), 1)}
+def _choice(form: HasSlots, number: int, versions: Mapping[int, Any], key: bytes | None) -> Item:
+    """A choice as its candidate sees it: the stems of its questions, in the order in which the paper would show them."""
+    units = [
+        unit for unit in _units(form.slots, key) if rules.choice_number(unit[0].get("choice", 0)) == number
+    ]
+    take, _firsts = rules.choices_of(form.slots)[number]
+    whole = [
+        item(
+            versions[unit[0]["version"]].type,
+            versions[unit[0]["version"]].body,
+            unit[0].get("ask"),
+            slot=unit[0]["slot"],
+        )
+        for unit in units
+    ]
+    return choice(number, take, whole)
 
 
-def _units(slots: Sequence[Mapping[str, Any]], key: bytes | None) -> list[list[Mapping[str, Any]]]:
-    """The slots of each question together, the questions in the order of the seed; those that are fixed stay."""
-    units: dict[str, list[Mapping[str, Any]]] = {}
-    for slot in slots:
-        first = slot["slot"] - (slot.get("ask") or 0)
-        units.setdefault(str(first), []).append(slot)
-    names = list(units)
+def numbers(form: HasSlots, seed: str, locked: Container[int] | None = None) -> dict[int, int]:
+    """Slot → the number under which this candidate sees it, those too that are not open yet.
+
+    ``locked`` as for ``paper``: counted are what the open part holds, and a choice that is still to be made as one. None:
+    all slots of the paper.
+    """
+    places: list[int] = []
+    for unit in _seen(form.slots, bytes.fromhex(seed), locked):
+        places += [unit] if isinstance(unit, int) else [slot["slot"] for slot in unit]
+    return {slot: n for n, slot in enumerate(places, 1)}
+
+
+Unit = list[Mapping[str, Any]]
+
+
+def _seen(
+    slots: Sequence[Mapping[str, Any]], key: bytes | None, locked: Container[int] | None
+) -> list[Unit | int]:
+    """The questions that a candidate has come to, in order; the number of a choice stands for its questions until it is made."""
+    units = _units(slots, key)
+    if locked is None:
+        return list(units)
+    part = rules.current_part(slots, locked)
+    found: list[Unit | int] = []
+    for unit in units:
+        first = unit[0]
+        if first.get("part") != part:
+            continue
+        number = rules.choice_number(first["choice"]) if "choice" in first else None
+        if number is None or rules.case_number(first["slot"]) in locked:
+            found.append(unit)
+        elif number not in locked and number not in found:
+            found.append(number)
+    return found
+
+
+def _units(slots: Sequence[Mapping[str, Any]], key: bytes | None) -> list[Unit]:
+    """The slots of each question together, the questions in the order of the seed; those that are fixed stay.
+
+    Parts keep their order, and the questions of a choice stay together, in an order of their own.
+    """
+    found: list[Unit] = []
+    parts: Sequence[int | None] = rules.parts_of(slots) or [None]
+    for part in parts:
+        blocks: dict[str, dict[str, Unit]] = {}
+        for slot in slots:
+            if slot.get("part") == part:
+                first = str(rules.first_of(slot))
+                block = f"choice-{slot['choice']}" if "choice" in slot else first
+                blocks.setdefault(block, {}).setdefault(first, []).append(slot)
+        for name in _order(
+            blocks, {one: next(iter(block.values())) for one, block in blocks.items()}, key, "slots"
+        ):
+            inside = blocks[name]
+            found += [inside[one] for one in _order(inside, inside, key, name)]
+    return found
+
+
+def _order(names: Iterable[str], units: Mapping[str, Unit], key: bytes | None, label: str) -> list[str]:
+    names = list(names)
     fixed = [name for name in names if units[name][0].get("fixed")]
-    order = rules.shuffled(names, rules.sub_seed(key, "slots"), fixed=fixed) if key else names
-    return [units[name] for name in order]
+    return rules.shuffled(names, rules.sub_seed(key, label), fixed=fixed) if key and len(names) > 1 else names

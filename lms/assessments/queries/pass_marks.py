@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from lms.accounts.models import Person
 from lms.assessments.models import Test
-from lms.assessments.queries.standards import AgreedCut, agreed_cut, quality_kept
+from lms.assessments.queries.quality import quality_kept
+from lms.assessments.queries.standards import AgreedCut, agreed_cut
 from lms.core.db import db
 from lms.core.i18n import pick
 

@@ -1,6 +1,6 @@
 """Results and keys, as far as they may be seen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -62,6 +62,18 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """What became of questions of which a candidate chose some."""
+
+    take: int
+    total: int
+    is_made: bool
+    """False: the choice was never confirmed, so none of them counted."""
+    marks: int
+    """That could be earned in it."""
+
+
+@dataclass(frozen=True)
 class Result:
     """A marked and released sitting as its candidate may see it."""
 
@@ -73,6 +85,8 @@ class Result:
     shows_keys: bool
     topics: Sequence[TopicMarks] = ()
     """Marks of each topic, the weakest first; empty where no question has one."""
+    choices: Sequence[Chosen] = ()
+    """Where questions were to be chosen: how many were."""
     change: Change | None = None
     """Set where a regrade after the release gave another result than the marking before."""
 
@@ -133,9 +147,12 @@ def result(sitting: Sitting, at: datetime, *, for_staff: bool = False) -> Result
     topics = by_topic(
         (about[slot["version"]].topic, marks[slot["slot"]].score, marks[slot["slot"]].maximum)
         for slot in sitting.form.slots
+        if slot["slot"] in marks
     )
     items = []
     for item in paper(sitting.form, sitting.seed):
+        if item.slot not in marks:  # of a choice, and not chosen
+            continue
         mark = marks[item.slot]
         key = keys.get(mark.key_revision_id)
         items.append(
@@ -161,8 +178,17 @@ def result(sitting: Sitting, at: datetime, *, for_staff: bool = False) -> Result
         items,
         shows_keys,
         topics if any(one.topic for one in topics) else (),
+        _choices(sitting.form.slots, marks),
         change,
     )
+
+
+def _choices(slots: Sequence[Mapping[str, Any]], marks: Container[int]) -> list[Chosen]:
+    found = []
+    for take, firsts in rules.choices_of(slots).values():
+        worth = sum(slot["marks"] for slot in slots if rules.first_of(slot) == firsts[0])
+        found.append(Chosen(take, len(firsts), any(first in marks for first in firsts), take * worth))
+    return found
 
 
 def _change(old: Grade, new: Grade, run: GradeRun) -> Change | None:

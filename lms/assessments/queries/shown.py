@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from lms.assessments import rules
-from lms.core.i18n import _, pick
+from lms.core.i18n import _, _n, pick
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 PREVIEW_SEED = b"as a candidate might see it"
@@ -155,6 +155,37 @@ def item(
         drawn=drawn,
         is_serial=shape.is_serial,
         is_locked=is_locked,
+    )
+
+
+def choice(number: int, take: int, questions: Sequence[Item]) -> Item:
+    """What a candidate chooses questions by: the stem of each, never an ask that only the chosen ones open."""
+    stems = [
+        Option(
+            str(one.slot),
+            letter,
+            one.group.stem if one.group else one.stem,
+            one.group.media if one.group else one.media,
+        )
+        for letter, one in zip(LETTERS, questions, strict=False)
+    ]
+    return Item(
+        slot=number,
+        version_id=0,
+        type="",
+        kind="cases",
+        index=None,
+        of=1,
+        stem=_n(
+            "Choose %(num)s of these %(total)s cases",
+            "Choose %(num)s of these %(total)s cases",
+            take,
+            total=len(stems),
+        ),
+        media=(),
+        options=stems,
+        rows=(),
+        body={"limit": take},
     )
 
 

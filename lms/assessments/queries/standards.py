@@ -8,16 +8,14 @@ from fractions import Fraction
 from statistics import stdev
 from typing import Any
 
-from sqlalchemy import Integer, String, func, select, type_coerce
+from sqlalchemy import Integer, func, select, type_coerce
 from sqlalchemy.orm import joinedload
 
 from lms import policy
 from lms.assessments import rules
 from lms.assessments.models import (
     CutScore,
-    ExamForm,
     Grade,
-    Mark,
     MarkedResponse,
     MarkerSeat,
     Marking,
@@ -30,12 +28,9 @@ from lms.assessments.models import (
     StandardStudy,
     Test,
 )
-from lms.assessments.psychometrics.classical import classical
-from lms.assessments.psychometrics.decisions import Decisions, decisions
 from lms.assessments.psychometrics.standards import BorderlineRegression, borderline_regression, hofstee
 from lms.assessments.queries.catalogue import counting_run, form_of
 from lms.assessments.queries.cuts import Judged, marks_of
-from lms.assessments.queries.statistics import statistics
 from lms.assessments.rules import markers as rule
 from lms.assessments.rules import standards
 from lms.assessments.rules.cuts import LEAST_JUDGES, Cut, angoff
@@ -202,14 +197,14 @@ def _ebel_view(study: StandardStudy, judges: Sequence[StandardJudge], said: Said
     )
 
 
-def _own_cut(said: Sorted | None, marks: Mapping[int, int]) -> Fraction | None:
+def _own_cut(said: Sorted | None, marks: Mapping[int, Fraction]) -> Fraction | None:
     if said is None:
         return None
     ratings = said.ratings()
     return Fraction(sum(ratings[slot] * worth for slot, worth in marks.items()), sum(marks.values()))
 
 
-def cell_means(said: Sequence[Sorted], marks: Mapping[int, int]) -> list[CellMean]:
+def cell_means(said: Sequence[Sorted], marks: Mapping[int, Fraction]) -> list[CellMean]:
     """Of each cell: the marks in it and what is expected, on average over the judges; empty without judges."""
     if not said:
         return []
@@ -217,7 +212,9 @@ def cell_means(said: Sequence[Sorted], marks: Mapping[int, int]) -> list[CellMea
     for cell in CELLS:
         expected = [one.expected[cell] for one in said if cell in one.expected]
         inside = sum(worth for one in said for slot, worth in marks.items() if one.cells.get(slot) == cell)
-        found.append(CellMean(cell, inside / len(said), sum(expected) / len(expected) if expected else None))
+        found.append(
+            CellMean(cell, float(inside / len(said)), sum(expected) / len(expected) if expected else None)
+        )
     return found
 
 
@@ -470,7 +467,7 @@ def borderline_found(test: Test) -> BorderlineFound | None:
                 ),
             )
         )
-    total = sum(slot["marks"] for slot in form.slots)
+    total = rules.maximum(form.slots)
     return BorderlineFound(
         found,
         total,
@@ -513,55 +510,6 @@ def _ratings(test_id: int) -> dict[int, list[tuple[float | None, Fraction]]]:
         own: list[int] = [ratings[number] for number in markings if number in ratings]
         found.setdefault(version, []).append((sum(own) / len(own) if own else None, share))
     return found
-
-
-# ---------------------------------------------------------------- how sure a pass mark is
-
-
-def quality_now(test: Test, percent: int, form: ExamForm | None = None) -> Decisions:
-    """How good decisions at a pass mark are, from the first attempts at the newest paper (``form``, where it is at hand)."""
-    form = form or form_of(test.id)
-    slots = {slot["slot"]: place for place, slot in enumerate(form.slots)}
-    maxima = [float(slot["marks"]) for slot in form.slots]
-    rows: dict[int, list[float]] = {}
-    worth: dict[str, float] = {}
-    for sitting_id, slot, score in db.session.execute(
-        select(Mark.sitting_id, Mark.slot, type_coerce(Mark.score, String))
-        .join(Sitting, Sitting.id == Mark.sitting_id)
-        .where(
-            Sitting.test_id == test.id,
-            Sitting.form_id == form.id,
-            Sitting.attempt == 1,
-            Mark.grade_run_id == counting_run(Sitting.id),
-        )
-        .execution_options(yield_per=5000)
-    ):
-        if score not in worth:
-            worth[score] = float(Fraction(score))
-        rows.setdefault(sitting_id, [0.0] * len(maxima))[slots[slot]] = worth[score]
-    whole_test = classical(list(rows.values()), maxima)
-    return decisions(
-        n=whole_test.n,
-        mean=whole_test.totals.mean,
-        sd=whole_test.totals.sd,
-        reliability=whole_test.alpha,
-        cut=sum(maxima) * percent / 100,
-    )
-
-
-def quality_kept(test_id: int, percent: int) -> Decisions | None:
-    """The same from the statistics that were computed last; None where there are none."""
-    row = statistics(test_id)
-    if row is None or not row.n:
-        return None
-    report = row.report
-    return decisions(
-        n=row.n,
-        mean=report["totals"]["mean"],
-        sd=report["totals"]["sd"],
-        reliability=report["test"]["alpha"],
-        cut=report["maximum"] * percent / 100,
-    )
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,8 @@ def data_of(test_id: int, run: GradeRun, last_grade_id: int) -> Data:
     rows = {person.id: number for number, person in enumerate(people)}
     marks: list[list[float | None]] = [[None] * len(slots) for _person in people]
     said: list[list[str | tuple[str, ...] | None]] = [[None] * len(slots) for _person in people]
+    is_chosen = bool(rules.choices_of(form.slots))
+    had = [["choice" not in slot for slot in form.slots] for _person in people] if is_chosen else None
     worth: dict[str, float] = {}
     found = db.session.execute(
         select(Mark.sitting_id, Mark.slot, Mark.response, type_coerce(Mark.score, String).label("score"))
@@ -173,15 +175,17 @@ def data_of(test_id: int, run: GradeRun, last_grade_id: int) -> Data:
         .execution_options(yield_per=5000)
     )
     for sitting_id, slot, response, score in found:
+        number, place = rows[sitting_id], places[slot]
+        if had is not None:
+            had[number][place] = True  # a mark says that the candidate had it
         if not rules.is_answered(response):
             continue
-        number, place = rows[sitting_id], places[slot]
         if score not in worth:
             worth[score] = float(Fraction(score))
         marks[number][place] = worth[score]
         said[number][place] = _said(response)
     asked = _asked(form, run)
-    maximum = sum(one.maximum for one in asked)
+    maximum = float(rules.maximum(form.slots))
     return Data(
         answers=Answers(
             asked=asked,
@@ -192,7 +196,9 @@ def data_of(test_id: int, run: GradeRun, last_grade_id: int) -> Data:
                 "track": [person.track for person in people],
                 "region": [person.region or "" for person in people],
             },
+            had=had,
             cut=maximum * run.cut_percent / 100,
+            maximum=maximum,
         ),
         left_out=results - len(people),
         sha256=digest_of(
@@ -238,6 +244,8 @@ def _asked(form: ExamForm, run: GradeRun) -> list[Asked]:
                 if has_options
                 else (),
                 right=_right(ask) if has_options else frozenset(),
+                choice=slot.get("choice"),
+                case=rules.first_of(slot),
                 is_closed=ask.kind in {"choice", "multiple", "order", "pairs"},
             )
         )

@@ -13,12 +13,14 @@ from itertools import combinations
 from typing import Literal
 
 from lms.assessments.rules.bank import COGNITIVE, Cognitive
+from lms.assessments.rules.choosing import CHOOSABLE, MOST_PARTS
 from lms.assessments.rules.items import TYPES, Fault
-from lms.core.i18n import _
+from lms.core.i18n import _, _n
 
 MOST_CELLS = 100
 MOST_COUNT = 500
 MOST_MARKS = 10_000
+MOST_TO_CHOOSE_FROM = 20
 
 Overlap = int | Literal["disjoint", "any"]
 """How many items two forms may share: none, at most so many, or as many as it comes."""
@@ -44,8 +46,22 @@ class Cell:
     difficulty: tuple[float, float] | None = None
     """Lowest and highest facility in per cent; both ends belong to the band."""
     marks: int | None = None
-    """Of everything in the cell together."""
+    """Of everything in the cell together; where candidates choose, what each of them can earn in it."""
     per: Per = Per.ASK
+    choose: int | None = None
+    """How many of its questions each candidate answers; None: all of them."""
+    part: int = 1
+    """Of the paper, from 1; a part opens when the one before is finished, and a finished part is closed."""
+
+    @property
+    def each(self) -> int | None:
+        """Marks that every question of the cell has to be worth, since candidates choose among them; None: no such rule."""
+        return self.marks // self.choose if self.choose and self.marks is not None else None
+
+    @property
+    def drawn_marks(self) -> int | None:
+        """Marks of all questions that the cell draws; None: not prescribed."""
+        return self.marks if self.each is None else self.each * self.count
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,7 @@ def fits(item: PoolItem, cell: Cell) -> bool:
         and cell.type in {"", item.type}
         and cell.cognitive in {"", item.cognitive}
         and _is_in_band(item.difficulty, cell.difficulty)
+        and cell.each in {None, item.marks}
     )
 
 
@@ -148,6 +165,11 @@ def faults(blueprint: Blueprint) -> list[Fault]:
         if first.setdefault(cell, index) != index:
             message = _("This line says the same as line %(line)s.", line=first[cell] + 1)
             found.append(Fault(f"cells.{index}", "twice", message))
+    parts = {cell.part for cell in blueprint.cells}
+    if not found and parts != set(range(1, len(parts) + 1)):
+        index = max(range(len(blueprint.cells)), key=lambda one: blueprint.cells[one].part)
+        message = _("Number the parts 1, 2, 3 without leaving one out.")
+        found.append(Fault(f"cells.{index}.part", "parts", message))
     return found
 
 
@@ -167,6 +189,37 @@ def _faults(cell: Cell) -> Iterator[Fault]:
     if cell.difficulty and not 0 <= cell.difficulty[0] <= cell.difficulty[1] <= 100:
         message = _("The difficulty goes from a lower to a higher number between 0 and 100 per cent.")
         yield Fault("difficulty", "band", message)
+    if not 1 <= cell.part <= MOST_PARTS:
+        yield Fault("part", "part", _("A paper has 1 to %(most)s parts.", most=MOST_PARTS))
+    if cell.choose is not None:
+        yield from _choice_faults(cell, cell.choose)
+
+
+def _choice_faults(cell: Cell, choose: int) -> Iterator[Fault]:
+    """What keeps candidates from choosing among the questions of a line."""
+    if not 1 <= choose < cell.count:
+        message = _("Candidates choose at least one, and fewer than the line holds.")
+        yield Fault("choose", "choose", message)
+    elif cell.per != Per.ITEM:
+        message = _("Candidates choose whole questions: let the line count those, not asks.")
+        yield Fault("choose", "choose_asks", message)
+    elif cell.count > MOST_TO_CHOOSE_FROM:
+        message = _("Candidates choose among at most %(most)s questions.", most=MOST_TO_CHOOSE_FROM)
+        yield Fault("count", "choose_many", message)
+    elif cell.type not in CHOOSABLE:
+        message = _("Where candidates choose, name the type: case analysis, A3, A4 or essay.")
+        yield Fault("type", "choose_type", message)
+    elif cell.marks is None:
+        message = _(
+            "Where candidates choose, say the marks: all questions to choose from are worth the same."
+        )
+        yield Fault("marks", "choose_marks", message)
+    elif cell.marks % choose:
+        message = _(
+            "Candidates answer %(choose)s questions that are worth the same: the marks must be a multiple of %(choose)s.",
+            choose=choose,
+        )
+        yield Fault("marks", "choose_marks", message)
 
 
 # ---------------------------------------------------------------- what the bank lacks
@@ -196,14 +249,14 @@ def _lack(cell: Cell, items: Iterable[PoolItem]) -> tuple[int, int]:
     """
     sums = [1] + [0] * cell.count
     for item in items:
-        size, marks = places(item, cell), 0 if cell.marks is None else item.marks
+        size, marks = places(item, cell), 0 if cell.drawn_marks is None else item.marks
         for filled in range(cell.count, size - 1, -1):
             sums[filled] |= sums[filled - size] << marks
     reached = max(filled for filled, totals in enumerate(sums) if totals)
-    if reached < cell.count or cell.marks is None:
+    if reached < cell.count or cell.drawn_marks is None:
         return cell.count - reached, 0
-    totals = sums[cell.count]
-    return 0, min(abs(cell.marks - total) for total in range(totals.bit_length()) if totals >> total & 1)
+    totals, wanted = sums[cell.count], cell.drawn_marks
+    return 0, min(abs(wanted - total) for total in range(totals.bit_length()) if totals >> total & 1)
 
 
 def shortfall(
@@ -233,7 +286,7 @@ def shortfall(
             "Line %(line)s (%(what)s): the marks cannot add up to %(marks)s; the nearest sum is off by %(off)s.",
             line=line,
             what=what,
-            marks=(cell.marks or 0) * forms,
+            marks=(cell.drawn_marks or 0) * forms,
             off=marks_off,
         )
     return Shortfall(index, missing, marks_off, message)
@@ -247,6 +300,10 @@ def in_words(cell: Cell) -> str:
     if cell.difficulty:
         low, high = cell.difficulty
         parts.append(_("%(low)s to %(high)s %% answer right", low=f"{low:g}", high=f"{high:g}"))
+    if cell.choose:
+        parts.append(_("candidates answer %(take)s of %(count)s", take=cell.choose, count=cell.count))
+    if cell.each is not None:
+        parts.append(_n("%(num)s mark each", "%(num)s marks each", cell.each))
     return " · ".join(parts) or _("any question")
 
 
@@ -277,12 +334,12 @@ def form_faults(
                 filled=filled,
             )
             found.append(Fault(f"cells.{index}", "cell_count", message))
-        if cell.marks is not None and marks != cell.marks:
+        if cell.drawn_marks is not None and marks != cell.drawn_marks:
             message = _(
                 "Line %(line)s is worth %(marks)s marks instead of %(needed)s.",
                 line=index + 1,
                 marks=marks,
-                needed=cell.marks,
+                needed=cell.drawn_marks,
             )
             found.append(Fault(f"cells.{index}", "cell_marks", message))
     return found

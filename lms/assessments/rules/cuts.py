@@ -52,19 +52,19 @@ class Cut:
         return 100 * self.se / self.total
 
 
-def angoff(ratings: Iterable[Mapping[int, int]], marks: Mapping[int, int]) -> Cut | None:
+def angoff(ratings: Iterable[Mapping[int, int]], marks: Mapping[int, Fraction | int]) -> Cut | None:
     """The cut from the complete ratings of each judge (slot → per cent); None for fewer judges than LEAST_JUDGES.
 
-    ``marks``: slot → what it is worth.
+    ``marks``: slot → what it is worth; of questions of which some are chosen its share of what can be earned.
     """
     cuts = [
-        sum((Fraction(given[slot] * worth, 100) for slot, worth in marks.items()), Fraction(0))
+        sum((Fraction(given[slot] * worth) / 100 for slot, worth in marks.items()), Fraction(0))
         for given in ratings
     ]
     if len(cuts) < LEAST_JUDGES:
         return None
     spread = stdev(float(cut) for cut in cuts)
-    return Cut(len(cuts), sum(marks.values()), mean(cuts), spread, spread / math.sqrt(len(cuts)))
+    return Cut(len(cuts), int(sum(marks.values())), mean(cuts), spread, spread / math.sqrt(len(cuts)))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from lms.assessments.rules.items import read_response
-from lms.assessments.rules.sitting import Paper
+from lms.assessments.rules.sealed import Paper
 
 LATE_REASONS = frozenset({"late", "submitted", "stale_epoch"})
 """What may be accepted: it came too late or from a device that was no longer writing. The rest was never an answer."""
@@ -52,14 +52,15 @@ class Kept(Protocol):
 def acceptable(event: Kept, paper: Paper, locked: Container[int]) -> dict[str, Any] | None:
     """The canonical answer that accepting an operation would let stand; None where it cannot be accepted.
 
-    ``locked``: slots of serial cases that are closed. An answer there would change after what it leads to was seen.
+    ``locked``: everything that was closed. An answer there would change after what it leads to was seen; a question that
+    was not chosen was never the candidate's.
     """
     slot = event.slot
     if event.applied or event.kind != "answer" or event.reason not in LATE_REASONS:
         return None
     if slot is None or slot not in paper.asks or paper.asks[slot].kind in MARKED_BY_PEOPLE:
         return None
-    if slot in locked or (slot in paper.before and paper.before[slot] not in locked):
+    if paper.closed(slot, locked):
         return None
     return read_response(paper.asks[slot], event.body)
 

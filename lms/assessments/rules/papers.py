@@ -82,6 +82,8 @@ def written_cells(cells: Iterable[Cell]) -> list[dict[str, Any]]:
             "difficulty": None if cell.difficulty is None else [round(end) for end in cell.difficulty],
             "marks": cell.marks,
             **({} if cell.per == Per.ASK else {"per": str(cell.per)}),
+            **({} if cell.choose is None else {"choose": cell.choose}),
+            **({} if cell.part == 1 else {"part": cell.part}),
         }
         for cell in cells
     ]
@@ -98,6 +100,8 @@ def read_cells(written: Iterable[Mapping[str, Any]]) -> tuple[Cell, ...]:
             difficulty=None if one["difficulty"] is None else (one["difficulty"][0], one["difficulty"][1]),
             marks=one["marks"],
             per=Per(one.get("per", Per.ASK)),
+            choose=one.get("choose"),
+            part=one.get("part", 1),
         )
         for one in written
     )
@@ -158,7 +162,7 @@ def equivalents(
         and (old is None or places(item, cell) == places(old, cell))
         and _keeps_sharing(forms, number, item_id, item.id, limits)
         and (limits.max_exposure is None or item.exposure <= limits.max_exposure)
-        and (old is None or cell.marks is None or item.marks == old.marks)
+        and (old is None or cell.drawn_marks is None or item.marks == old.marks)
     ]
     aim = old.difficulty if old is not None else None
     return sorted(
@@ -201,6 +205,17 @@ def ordered(form: Form, wished: Mapping[int, int]) -> list[Pick]:
         return wish, (place < wish) - (place > wish), place
 
     return [pick for place, pick in sorted(enumerate(form, 1), key=lambda one: turn(*one))]
+
+
+def gathered(form: Form, cells: Sequence[Cell]) -> list[Pick]:
+    """The paper with its parts in order, and the questions of each choice together, where the first of them stands."""
+    place = {pick: (cells[pick.cell].part, at) for at, pick in enumerate(form)}
+    first: dict[int, tuple[int, int]] = {}
+    for pick in form:
+        first.setdefault(pick.cell, place[pick])
+    return sorted(
+        form, key=lambda pick: (first[pick.cell] if cells[pick.cell].choose else place[pick], place[pick])
+    )
 
 
 # ---------------------------------------------------------------- who gets which paper

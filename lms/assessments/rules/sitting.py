@@ -5,13 +5,15 @@ import hmac
 import json
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from lms.assessments.rules.appeals import MOST_DAYS
-from lms.assessments.rules.items import TYPES, Ask, ask_of, read_response
+from lms.assessments.rules.choosing import read_choice
+from lms.assessments.rules.items import read_response
+from lms.assessments.rules.sealed import Paper
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, _n
 
@@ -286,7 +288,7 @@ class Op:
     """Grows by one for each operation of the device, from 1; None: the server numbers it (the plain page)."""
     slot: int | None
     kind: str
-    """``answer``, ``flag``, ``lock``, ``submit`` or ``malformed``."""
+    """``answer``, ``flag``, ``choose``, ``lock``, ``submit`` or ``malformed``."""
     body: Mapping[str, Any]
     mono_ms: int | None = None
     """Milliseconds since the page was loaded, by the device's monotonic clock: evidence, never a decision."""
@@ -329,6 +331,9 @@ def _read_body(body: object) -> tuple[str, dict[str, Any]]:
         return "flag", body
     if body in ({"submit": True}, {"lock": True}):
         return next(iter(body)), body
+    name, value = next(iter(body.items()))
+    if len(body) == 1 and name in {"choose", "lock"} and isinstance(value, list) and _is_storable(body):
+        return name, body
     return "malformed", {}
 
 
@@ -345,43 +350,13 @@ def _is_storable(body: dict[str, Any]) -> bool:
     return len(text) <= MAX_BODY_CHARS and not _NUL.search(text)
 
 
-@dataclass(frozen=True)
-class Paper:
-    """What a sealed paper asks, as far as judging an answer needs it: no key."""
-
-    asks: Mapping[int, Ask]
-    """Slot → what is asked there."""
-    before: Mapping[int, int]
-    """Slot of a serial case → the slot that must be locked before it is shown."""
-    lockable: frozenset[int]
-    """The slots of serial cases."""
-
-
-def paper_of(
-    slots: Sequence[Mapping[str, Any]], bodies: Mapping[int, tuple[str, Mapping[str, Any]]]
-) -> Paper:
-    """The paper of a form. ``bodies``: version id → type and body."""
-    found: dict[int, Ask] = {}
-    before: dict[int, int] = {}
-    lockable: set[int] = set()
-    for slot in slots:
-        kind, body = bodies[slot["version"]]
-        number, index = int(slot["slot"]), slot.get("ask")
-        found[number] = ask_of(kind, body, index)
-        if TYPES[kind].is_serial:
-            lockable.add(number)
-            if index:
-                before[number] = number - 1
-    return Paper(found, before, frozenset(lockable))
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Whether an operation counts. What does not count is kept all the same, with its reason."""
 
     applied: bool
     reason: str | None = None
-    """``submitted``, ``late``, ``stale_epoch``, ``unknown_slot``, ``locked``, ``not_shown`` or ``malformed``."""
+    """``submitted``, ``late``, ``stale_epoch``, ``unknown_slot``, ``locked``, ``not_shown``, ``too_many``, ``too_few`` or ``malformed``."""
     late_ms: int = 0
     """Milliseconds after the deadline; up to the grace an operation with some still counts."""
     body: Mapping[str, Any] | None = None
@@ -401,7 +376,7 @@ def decide(
 ) -> Decision:
     """Judge one operation that reached the server at ``at``; the client's clock plays no part.
 
-    ``epoch``: that of the page which sent it; ``locked``: slots of serial cases that were locked before.
+    ``epoch``: that of the page which sent it; ``locked``: everything that locks before it closed (see choosing.locked_by).
     """
     late_ms = max(1, (at - ends_at) // timedelta(milliseconds=1)) if at >= ends_at else 0
     if state == SittingState.SUBMITTED:
@@ -414,20 +389,34 @@ def decide(
         return Decision(applied=False, reason="malformed", late_ms=late_ms)
     if op.slot is None:
         return Decision(applied=True, late_ms=late_ms)
-    if op.slot not in paper.asks or (op.kind == "lock" and op.slot not in paper.lockable):
+    known: Container[int] = paper.lockable if op.kind == "lock" else paper.asks
+    if op.slot not in (paper.choices if op.kind == "choose" else known):
         return Decision(applied=False, reason="unknown_slot", late_ms=late_ms)
     if op.kind == "flag":
         return Decision(applied=True, late_ms=late_ms)
-    if op.slot in locked:
-        return Decision(applied=False, reason="locked", late_ms=late_ms)
-    if op.slot in paper.before and paper.before[op.slot] not in locked:
-        return Decision(applied=False, reason="not_shown", late_ms=late_ms)
+    if why := paper.closed(op.slot, locked):
+        return Decision(applied=False, reason=why, late_ms=late_ms)
+    if op.slot in paper.choices:
+        return replace(_decide_choice(op, paper.choices[op.slot]), late_ms=late_ms)
     if op.kind == "lock":
-        return Decision(applied=True, late_ms=late_ms)
+        is_plain = op.body == {"lock": True}
+        return Decision(applied=is_plain, reason=None if is_plain else "malformed", late_ms=late_ms)
     response = read_response(paper.asks[op.slot], op.body)
     if response is None:
         return Decision(applied=False, reason="malformed", late_ms=late_ms)
     return Decision(applied=True, late_ms=late_ms, body=response)
+
+
+def _decide_choice(op: Op, choice: tuple[int, tuple[int, ...]]) -> Decision:
+    """Judge what chooses questions: as many as may be taken, or for good exactly as many."""
+    chosen = read_choice(op.body.get(op.kind), choice)
+    if chosen is None:
+        return Decision(applied=False, reason="malformed")
+    if len(chosen) > choice[0]:
+        return Decision(applied=False, reason="too_many")
+    if op.kind == "lock" and len(chosen) < choice[0]:
+        return Decision(applied=False, reason="too_few")
+    return Decision(applied=True, body={op.kind: chosen})
 
 
 class Event(Protocol):

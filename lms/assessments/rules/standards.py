@@ -10,6 +10,7 @@ borderline candidate, station by station.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from lms.assessments.rules.items.shape import as_map
@@ -92,7 +93,7 @@ class Sorted:
             {str(cell): int(percent) for cell, percent in as_map(found.get("expected")).items()},
         )
 
-    def is_complete(self, marks: Mapping[int, int]) -> bool:
+    def is_complete(self, marks: Mapping[int, Fraction] | Mapping[int, int]) -> bool:
         """Whether every question has its cell, and every cell that holds one its expectation."""
         return self.cells.keys() == marks.keys() and set(self.cells.values()) <= self.expected.keys()
 

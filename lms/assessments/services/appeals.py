@@ -35,7 +35,8 @@ def appeal(sitting: Sitting, slot: int, words: str, *, client_uuid: str, by: Act
     Raises RuleBroken ("no_appeals", "appeal_too_late", "answered_already", "words", "identifying"); NotFound for no such question.
     """
     policy.require(by, Permission.APPEAL_MAKE, sitting, see=Permission.SITTING_READ)
-    place = next((one for one in sitting.form.slots if one["slot"] == slot), None)
+    own = rules.administered(sitting.form.slots, queries.standing(sitting.id).locked)
+    place = next((one for one in own if one["slot"] == slot), None)
     if place is None:
         raise NotFound
     if again := _made(sitting, place["version"], client_uuid):

@@ -12,7 +12,7 @@ from lms.assessments import queries
 from lms.assessments.models import DraftForm, ExamForm, Question, Test, TestPlan
 from lms.assessments.psychometrics import assembly
 from lms.assessments.rules.blueprint import Blueprint, Pick, PoolItem, forms_faults
-from lms.assessments.rules.papers import exchanged, new_faults, ordered, read_cells
+from lms.assessments.rules.papers import exchanged, gathered, new_faults, ordered, read_cells
 from lms.assessments.services.making import held_draft, record, require_unsealed
 from lms.core.db import db
 from lms.core.digests import digest_of, sha256_hex
@@ -158,8 +158,9 @@ def exchange(
 
 def reorder(test: Test, n: int, wished: Mapping[int, int], *, by: Actor, at: datetime) -> None:
     """Put the questions of a draft paper in another order. ``wished``: question id → place from 1."""
-    test, _plan, _forms, mine = _held_papers(test, n, by)
-    picks = _written(ordered(_read(mine), wished))
+    test, plan, _forms, mine = _held_papers(test, n, by)
+    shown = gathered(_read(mine), read_cells(plan.blueprint))
+    picks = _written(ordered(shown, wished))
     if picks != mine.picks:
         mine.picks = picks
         db.session.flush()

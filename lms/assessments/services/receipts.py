@@ -1,7 +1,9 @@
 """Receipts of what was handed in, and the key that signs them."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from lms.assessments import queries, rules
 from lms.assessments.models import Sitting, SittingReceipt
@@ -48,6 +50,12 @@ def new_receipt(sitting: Sitting, *, at: datetime) -> str | None:
     return document
 
 
+def _locked(events: Sequence[Any]) -> set[int]:
+    heads = rules.fold(events)
+    locks = [event for (_slot, kind), event in heads.items() if kind == "lock"]
+    return set().union(*(rules.locked_by(event.slot, event.body) for event in locks))
+
+
 def _document(sitting: Sitting, at: datetime) -> bytes:
     assert sitting.submitted_at is not None
     events = queries.kept_events(sitting.id)
@@ -58,7 +66,7 @@ def _document(sitting: Sitting, at: datetime) -> bytes:
             "sitting": sitting.public_id,
             "attempt": sitting.attempt,
             "form": sitting.form.sha256,
-            "questions": len(sitting.form.slots),
+            "questions": len(rules.administered(sitting.form.slots, _locked(events))),
             "state": str(sitting.state),
             "started_at": rule.instant(sitting.started_at),
             "handed_in_at": rule.instant(sitting.submitted_at),

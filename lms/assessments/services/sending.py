@@ -23,7 +23,14 @@ def require_slot(sitting: Sitting, slot: int, *, size_bytes: int, at: datetime) 
     place = next((one for one in sitting.form.slots if one["slot"] == slot), None)
     if place is None:
         raise NotFound
-    version = queries.form_items(sitting.form)[place["version"]]
+    versions = queries.form_items(sitting.form)
+    version = versions[place["version"]]
+    if "part" in place:
+        paper = rules.paper_of(
+            sitting.form.slots, {key: (row.type, row.body) for key, row in versions.items()}
+        )
+        if paper.closed(slot, queries.standing(sitting.id).locked):
+            raise NotFound
     ask = rules.ask_of(version.type, version.body, place.get("ask"))
     if ask.kind != "file":
         raise NotFound

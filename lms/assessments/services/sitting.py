@@ -288,7 +288,8 @@ def mark_settled(sitting: Sitting, *, at: datetime) -> None:
 def _mark(sitting: Sitting, at: datetime) -> None:
     """Mark the answers that stand, in the test's newest run, and give the receipt; what people mark first waits for them."""
     run = queries.run_of(sitting.test_id)
-    answers = queries.standing(sitting.id).answers
+    stands = queries.standing(sitting.id)
+    answers = stands.answers
     by_people = waits_for_people(sitting, answers)
     settled = settled_shares([sitting.id]) if by_people else {}
     if any((sitting.id, slot["slot"]) not in settled for slot in by_people):
@@ -301,7 +302,7 @@ def _mark(sitting: Sitting, at: datetime) -> None:
     versions = queries.form_items(sitting.form)
     seed = bytes.fromhex(sitting.seed)
     marks = []
-    for slot in sitting.form.slots:
+    for slot in rules.administered(sitting.form.slots, stands.locked):
         revision = keys[run.keys[str(slot["version"])]]
         response = answers.get(slot["slot"])
         version = versions[slot["version"]]
@@ -323,7 +324,7 @@ def _mark(sitting: Sitting, at: datetime) -> None:
             )
         )
     score = sum((mark.score for mark in marks), Fraction(0))
-    maximum = sum((mark.maximum for mark in marks), Fraction(0))
+    maximum = Fraction(rules.maximum(sitting.form.slots))
     decision = rules.decision(score, maximum, run.cut_percent)
     db.session.add_all(marks)
     db.session.add(

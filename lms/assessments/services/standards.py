@@ -13,6 +13,7 @@ from lms.accounts.models import Person
 from lms.assessments import queries, rules
 from lms.assessments.models import ExamForm, StandardJudge, StandardJudgement, StandardStudy, Test
 from lms.assessments.queries import standards as query
+from lms.assessments.queries.quality import quality_now
 from lms.assessments.rules import standards as rule
 from lms.assessments.rules.cuts import LEAST_JUDGES
 from lms.assessments.services.cuts import put_forward, tell
@@ -202,7 +203,7 @@ def standard_evidence(
     rule.require_results(is_over=query.is_over(test, at), unmarked=results.unmarked)
     found = _hofstee_evidence(results, study, view) if method == "hofstee" else _borderline_evidence(test)
     rule.require_percent(found["whole_percent"])
-    quality = query.quality_now(test, found["whole_percent"], form)
+    quality = quality_now(test, found["whole_percent"], form)
     return {
         **found,
         "quality": {

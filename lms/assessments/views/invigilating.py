@@ -51,7 +51,7 @@ def _board(test: Test, **failed: Form) -> ResponseReturnValue:
     page = render_template(
         "assessments/_board.html" if is_piece else "assessments/board.html",
         test=test,
-        total_asks=len(queries.form_of(test.id).slots),
+        total_asks=rules.ask_counts(queries.form_of(test.id).slots)[1],
         found=found,
         show=show,
         page=Page((), number, found.total),

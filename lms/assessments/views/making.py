@@ -291,6 +291,8 @@ def preview(public_id: str, n: int) -> ResponseReturnValue:
         n=n,
         paper=paper,
         items=queries.paper(paper, seed),
+        choices=rules.choices_of(paper.slots).values(),
+        parts=len(rules.parts_of(paper.slots)),
         candidate=candidate,
         tab="tests",
     )

@@ -1,7 +1,7 @@
 """Tests of a trainee, the sitting, the result, and the examiner's desk."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -136,11 +136,25 @@ def sitting(public_id: str) -> ResponseReturnValue:
     return _paper_page(found, at, {})
 
 
-def _paper_page(found: Sitting, at: datetime, refused: Mapping[int, Refused]) -> ResponseReturnValue:
-    """The paper with what stands; ``refused``: answers of a plain page that could not be read, shown as they were given."""
+def _paper_page(
+    found: Sitting,
+    at: datetime,
+    refused: Mapping[int, Refused],
+    *,
+    chosen: Mapping[int, Sequence[int]] | None = None,
+    asks_sure: str = "",
+) -> ResponseReturnValue:
+    """The paper with what stands; ``refused``: answers of a plain page that could not be read, shown as they were given.
+
+    ``chosen``: the same of cases; ``asks_sure``: the act that a plain page is asked about once more.
+    """
     reckoning = queries.reckoning(found, at)
     messages = queries.notes(found.test_id, found, kind="message")
     stands = queries.standing(found.id)
+    slots = found.form.slots
+    numbers = queries.numbers(found.form, found.seed, stands.locked)
+    part = rules.current_part(slots, stands.locked)
+    parts = rules.parts_of(slots)
     page = render_template(
         "assessments/sitting.html",
         sitting=found,
@@ -148,8 +162,15 @@ def _paper_page(found: Sitting, at: datetime, refused: Mapping[int, Refused]) ->
         messages=messages,
         news=(messages[0].id if messages else 0) + reckoning.events,
         items=queries.paper(found.form, found.seed, locked=stands.locked),
-        numbers=queries.numbers(found.form, found.seed),
-        total=len(found.form.slots),
+        numbers=numbers,
+        total=len(numbers),
+        part=part,
+        parts=parts,
+        finish=rules.part_number(part) if part in parts[:-1] else None,
+        warnings=rules.unconfirmed(slots, stands.locked),
+        unopened=rules.unopened(slots, stands.locked),
+        asks_sure=asks_sure,
+        chosen=stands.chosen if chosen is None else {**stands.chosen, **chosen},
         stands=stands,
         answers={**stands.answers, **{slot: one.given for slot, one in refused.items()}},
         refused={slot: one.why for slot, one in refused.items()},
@@ -157,7 +178,7 @@ def _paper_page(found: Sitting, at: datetime, refused: Mapping[int, Refused]) ->
         writable=api.is_writer(found, at),
         tab="tests",
     )
-    return page, 422 if refused else 200
+    return page, 422 if refused or asks_sure else 200
 
 
 @bp.get("/sittings/<public_id>/paused")
@@ -197,12 +218,13 @@ def next_ask(public_id: str, slot: int) -> ResponseReturnValue:
     state = rules.state_at(found.state, queries.ends_at(found, at), at)
     if item is None or state != rules.SittingState.IN_PROGRESS:
         raise NotFound
+    numbers = queries.numbers(found.form, found.seed, stands.locked)
     response = make_response(
         render_template(
             "assessments/ask.html",
             item=item,
-            number=queries.numbers(found.form, found.seed)[slot],
-            total=len(found.form.slots),
+            number=numbers[slot],
+            total=len(numbers),
             stands=stands,
         )
     )
@@ -215,7 +237,7 @@ def next_ask(public_id: str, slot: int) -> ResponseReturnValue:
 @reads_first
 def answers(public_id: str) -> ResponseReturnValue:
     """Save what the plain page holds, or save it and hand in."""
-    return _keep(public_id, hands_in=request.form.get("act") == "submit")
+    return _keep(public_id, hands_in=request.form.get("act") in {"submit", "sure"})
 
 
 @bp.post("/sittings/<public_id>/submit")
@@ -235,24 +257,39 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
         found.form.slots, {key: (row.type, row.body) for key, row in queries.form_items(found.form).items()}
     )
     given, refused = _read(paper)
-    act = request.form.get("act", "")
+    locked = queries.standing(found.id).locked if paper.lockable else frozenset()
+    chosen = {slot: cases for slot, cases in _read_choices(paper).items() if not paper.closed(slot, locked)}
+    act, _dot, sure = request.form.get("act", "").partition(".")
     locks = next((slot for slot in paper.lockable if act == f"lock-{slot}" and not refused), None)
+    for slot, cases in chosen.items():
+        take, firsts = paper.choices[slot]
+        if len(cases) > take:
+            refused[slot] = Refused({}, rules.too_many(take, len(firsts)))
+        elif slot == locks and len(cases) < take:
+            refused[slot] = Refused({}, rules.too_few(len(cases), take))
+    over = {slot: cases for slot, cases in chosen.items() if slot in refused}
+    kept = {slot: cases for slot, cases in chosen.items() if len(cases) <= paper.choices[slot][0]}
+    if locks in refused:
+        locks = None
+    asks_sure = _asks_sure(found, act, sure, locks, locked=locked, hands_in=hands_in)
+    if asks_sure:
+        locks = None
     ack = None
-    if given or locks is not None:
+    if given or kept or locks is not None:
         try:
-            ack = api.save_form(found, given, locks=locks, at=at)
+            ack = api.save_form(found, given, chosen=kept, locks=locks, at=at)
         except Overloaded:
             flash(
                 _("The server is busy. Nothing was changed; please press the button again in a few seconds."),
                 "warning",
             )
             return redirect(f"/sittings/{public_id}", 303)
-    if refused and not (ack and _is_elsewhere(ack)):
+    if (refused or asks_sure) and not (ack and _is_elsewhere(ack)):
         found = _own_sitting(public_id, by)
         reckoning = queries.reckoning(found, at)
         is_open = rules.state_at(found.state, reckoning.ends_at, at) == rules.SittingState.IN_PROGRESS
         if is_open and reckoning.paused_since is None:
-            return _paper_page(found, at, refused)
+            return _paper_page(found, at, refused, chosen=over, asks_sure="" if refused else asks_sure)
     if hands_in and not (ack and _is_elsewhere(ack)):
         found = _own_sitting(public_id, by)
         with transaction():
@@ -261,6 +298,33 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
     if ack:
         _say_saved(ack, len(given), at)
     return redirect(f"/sittings/{public_id}", 303)
+
+
+def _asks_sure(
+    found: Sitting, act: str, sure: str, locks: int | None, *, locked: Container[int], hands_in: bool
+) -> str:
+    """The act to ask about once more: handing in, or finishing a part, while something in it is not chosen or not open.
+
+    Empty: nothing is. Scripts have asked before; what they send is sure.
+    """
+    is_part = locks is not None and locks in map(rules.part_number, rules.parts_of(found.form.slots))
+    if sure or act == "sure" or not (hands_in or is_part):
+        return ""
+    slots = found.form.slots
+    is_whole = not rules.unconfirmed(slots, locked) and (is_part or not rules.unopened(slots, locked))
+    return "" if is_whole else act if is_part else "submit"
+
+
+def _read_choices(paper: rules.Paper) -> dict[int, list[int]]:
+    """The cases that are ticked on the plain page, of each choice that it shows."""
+    found = {}
+    for slot, choice in paper.choices.items():
+        if f"choose-{slot}-here" in request.form:
+            ticked = [
+                int(one) for one in request.form.getlist(f"choose-{slot}") if one.isascii() and one.isdigit()
+            ]
+            found[slot] = rules.read_choice(ticked, choice) or []
+    return found
 
 
 def _read(paper: rules.Paper) -> tuple[dict[int, dict[str, Any]], dict[int, Refused]]:
@@ -331,6 +395,10 @@ def result(public_id: str) -> ResponseReturnValue:
         with transaction():
             services.close_if_expired(found.id, at=at)
         found = queries.sitting(public_id, by)
+    slots = found.form.slots
+    own_slots = rules.administered(
+        slots, queries.standing(found.id).locked if rules.choices_of(slots) else frozenset()
+    )
     receipt = queries.receipt(found.id)
     if receipt is None and is_own:
         with transaction():
@@ -346,6 +414,7 @@ def result(public_id: str) -> ResponseReturnValue:
         test=found.test,
         is_own=is_own,
         receipt=json.loads(receipt) if receipt else None,
+        total=len(own_slots),
         answered=outcome.answered if outcome else queries.standing(found.id).answered,
         own=queries.own_tests([found.test], by, at)[0] if is_own else None,
         marks=allows(by, Permission.MARKING_MANAGE, found.test),
@@ -378,6 +447,8 @@ def manage(public_id: str) -> ResponseReturnValue:
         papers=papers,
         paper=shown,
         items=items,
+        asks=rules.ask_counts(shown.slots),
+        choices=rules.choices_of(shown.slots).values(),
         sittings=queries.staff_sittings(found, at, limit=PER_PAGE, offset=(number - 1) * PER_PAGE),
         page=Page((), number, total),
         bands=queries.score_bands(found),
