@@ -126,7 +126,7 @@ def extend(certificate_id: int, lease: Lease) -> None:
     settings, began = site.settings(), clock.now()
     file = queries.latest_file(certificate_id)
     assert file is not None
-    data = storage().path(file.pdf_key).read_bytes()
+    data = storage().read(file.pdf_key)
     db.session.rollback()
     sealing = _sealing(settings, signing.B_LTA, began)
     longer = signing.extend_pdf(data, sealing=sealing, at=began)

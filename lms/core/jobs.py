@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from lms.core import clock, ids, site
 from lms.core.db import Base, after_commit, db, transaction
+from lms.core.storage import Away
 from lms.settings import Settings
 
 log = logging.getLogger("lms.jobs")
@@ -37,6 +38,10 @@ PORTION = 20
 """Rows of one kind that a sweep takes at a time."""
 ROUND_S = 15.0
 """After so long a round of the sweep ends, once each kind had its turn: what is left is found by the next one."""
+
+
+AWAY_S = 20
+"""After so long a row is tried again whose files were out of reach."""
 
 
 class Leased:
@@ -327,6 +332,11 @@ def run_one(app: Flask, name: str, row_id: int) -> bool:
                     job.gave_up(row_id, str(problem)[:400])
                     _let_go(lease, str(problem))
                     _fence_off(lease.model, row_id)
+            except Away as problem:
+                log.warning("%s %s waits for the files: %s", name, row_id, problem)
+                with transaction():
+                    lease.check()
+                    _wait(lease, f"Away: {problem}")
             except Exception as problem:
                 log.exception("%s %s failed", name, row_id)
                 with transaction():
@@ -346,6 +356,23 @@ def _fence_off(model: type[Any], row_id: int) -> None:
         update(model)
         .where(model.id == row_id)
         .values(lease_owner=None, lease_until=None, lease_token=model.lease_token + 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _wait(lease: Lease, why: str) -> None:
+    """Nothing is wrong with the row: what it needs is out of reach, and however long that lasts costs no attempt."""
+    model = lease.model
+    db.session.execute(
+        update(model)
+        .where(model.id == lease.row_id)
+        .values(
+            lease_owner=None,
+            lease_until=None,
+            attempts=model.attempts - 1,
+            failure=why[:400],
+            retry_at=clock.now() + timedelta(seconds=AWAY_S),
+        )
         .execution_options(synchronize_session=False)
     )
 
