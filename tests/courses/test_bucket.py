@@ -175,6 +175,10 @@ def test_while_the_bucket_is_away_pages_say_so_and_everything_else_works(
     assert "files are kept does not answer" in page.text
     assert client.get("/learn").status_code == 200
     assert client.get("/readyz").status_code == 200
+    assert (
+        "The bucket of the files does not answer"
+        in browser(cast.administrator, lang="en").get("/operation").text
+    )
     leaving.start()
     storage.storage().objects._rests_until = 0.0
     assert client.head(where).headers["Upload-Offset"] == "1000"
