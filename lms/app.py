@@ -89,7 +89,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    storage.init_storage(settings.media_dir)
+    storage.init_storage(settings)
     db.init_app(app)
     jobs.init_app(app, settings)
     i18n.init_app(app, select_locale=_locale)

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,6 +34,14 @@ class Settings:
     queue_url: str
     """Empty: a SQLite file in the data folder. ``redis://…``: Redis, with workers on many machines."""
     media_dir: Path
+    """Where files lie; where they lie in a bucket, this machine's own disk for what is on the way."""
+    media_url: str
+    """Empty, or ``s3://bucket`` (``s3://bucket/folder``): files lie there."""
+    media_endpoint: str
+    """Where the service of the bucket answers; empty: Amazon's address of the region."""
+    media_region: str
+    media_access_key: str
+    media_secret_key: str = field(repr=False)
     keys_dir: Path
     keys_passphrase: str
     base_url: str
@@ -68,6 +77,16 @@ class Settings:
     pkcs11_pin_file: str
 
     @property
+    def bucket(self) -> "Bucket | None":
+        """Where files lie, if it is not a folder of this machine."""
+        return bucket_of(self.media_url, self.media_endpoint, self.media_region) if self.media_url else None
+
+    @property
+    def bucket_host(self) -> str:
+        """Whom one asks for the bucket, with the port; empty for a folder."""
+        return urlsplit(self.bucket.url).netloc if self.bucket else ""
+
+    @property
     def is_production(self) -> bool:
         """Whether real people rely on this site."""
         return self.env == "production"
@@ -90,6 +109,11 @@ NAMES = (
     "DATABASE_URL",
     "QUEUE_URL",
     "MEDIA_DIR",
+    "MEDIA_URL",
+    "MEDIA_ENDPOINT",
+    "MEDIA_REGION",
+    "MEDIA_ACCESS_KEY",
+    "MEDIA_SECRET_KEY",
     "KEYS_DIR",
     "KEYS_PASSPHRASE",
     "BASE_URL",
@@ -158,6 +182,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         secret = secret or _kept_secret(data_dir, "secret_key")
         passphrase = passphrase or _kept_secret(data_dir, "keys_passphrase")
     base_url = given.get("base_url", "http://127.0.0.1:8000").rstrip("/")
+    _refuse_half_a_bucket(given, is_production=mode == "production")
     return Settings(
         env=mode,
         secret_key=secret,
@@ -165,6 +190,11 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         database_url=given.get("database_url") or f"sqlite:///{data_dir / 'firefly.sqlite3'}",
         queue_url=given.get("queue_url", ""),
         media_dir=Path(given.get("media_dir") or data_dir / "media").resolve(),
+        media_url=given.get("media_url", "").rstrip("/"),
+        media_endpoint=given.get("media_endpoint", "").rstrip("/"),
+        media_region=given.get("media_region", ""),
+        media_access_key=given.get("media_access_key", ""),
+        media_secret_key=given.get("media_secret_key", ""),
         keys_dir=Path(given.get("keys_dir") or data_dir / "keys").resolve(),
         keys_passphrase=passphrase,
         base_url=base_url,
@@ -296,6 +326,87 @@ def _refuse_plain_http(base_url: str, *, allowed: bool) -> None:
         "LMS_BASE_URL begins with http://: passwords and answers would cross the network unencrypted. Serve the site over "
         "https://, or set LMS_PLAIN_HTTP=1 if it is reached in a closed internal network only."
     )
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of an S3-compatible service, as its settings name it."""
+
+    name: str
+    prefix: str
+    """Folder inside the bucket, no slash at either end; may be empty."""
+    url: str
+    """Where its objects lie: with the bucket's name in the host or in the path, no slash at the end."""
+    region: str
+
+    @property
+    def is_in_host(self) -> bool:
+        """Whether the bucket's name stands in the host (Amazon, Aliyun OSS, Tencent COS) rather than in the path (MinIO, Ceph)."""
+        return (urlsplit(self.url).hostname or "").startswith(f"{self.name}.")
+
+
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[a-z0-9][a-z0-9._-]*)*)/?")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def bucket_of(media_url: str, endpoint: str, region: str) -> Bucket:
+    """The bucket that settings name. Raises UnsafeSettings, saying what to change."""
+    found = _BUCKET.fullmatch(media_url)
+    if found is None or ".." in media_url:
+        raise UnsafeSettings(
+            "LMS_MEDIA_URL must be s3://BUCKET or s3://BUCKET/FOLDER, in lower case; leave it empty to keep files in LMS_MEDIA_DIR"
+        )
+    region = region or "us-east-1"
+    if not _REGION.fullmatch(region):
+        raise UnsafeSettings("LMS_MEDIA_REGION must be the name of a region, for example eu-central-1")
+    name, prefix = found[1], found[2].strip("/")
+    if not endpoint:
+        host = f"s3.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
+        # A name with dots fits no certificate of Amazon's.
+        endpoint = f"https://{host}" if "." in name else f"https://{name}.{host}"
+    address = urlsplit(endpoint)
+    if (
+        address.scheme not in {"http", "https"}
+        or not address.hostname
+        or address.path.strip("/")
+        or address.query
+        or address.username
+    ):
+        raise UnsafeSettings(
+            "LMS_MEDIA_ENDPOINT must be the bare address of the service, for example https://minio.example.org:9000"
+        )
+    base = f"{address.scheme}://{address.netloc}"
+    return Bucket(name, prefix, base if address.hostname.startswith(f"{name}.") else f"{base}/{name}", region)
+
+
+def _refuse_half_a_bucket(given: Mapping[str, str], *, is_production: bool) -> None:
+    """Files never go silently to another place than the settings seem to say."""
+    rest = ("media_endpoint", "media_region", "media_access_key", "media_secret_key")
+    if not given.get("media_url"):
+        if stray := [f"LMS_{name.upper()}" for name in rest if given.get(name)]:
+            raise UnsafeSettings(
+                f"{' and '.join(stray)} {'is' if len(stray) == 1 else 'are'} set, but LMS_MEDIA_URL is empty: files would stay "
+                "in the folder. Set LMS_MEDIA_URL=s3://BUCKET, or unset the others."
+            )
+        return
+    bucket = bucket_of(
+        given["media_url"].rstrip("/"),
+        given.get("media_endpoint", "").rstrip("/"),
+        given.get("media_region", ""),
+    )
+    if missing := [
+        f"LMS_{name.upper()}" for name in ("media_access_key", "media_secret_key") if not given.get(name)
+    ]:
+        raise UnsafeSettings(
+            f"LMS_MEDIA_URL names a bucket, but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        )
+    address = urlsplit(bucket.url)
+    is_open = address.scheme == "http" and address.hostname not in HERE
+    if is_production and is_open and not _yes(given.get("plain_http", "0")):
+        raise UnsafeSettings(
+            "LMS_MEDIA_ENDPOINT begins with http://: certificates and candidates' files would cross the network unencrypted. "
+            "Reach the service over https://, or set LMS_PLAIN_HTTP=1 if it stands in a closed internal network."
+        )
 
 
 SIGNATURE_LEVELS = ("B-B", "B-T", "B-LTA")

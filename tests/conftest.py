@@ -27,6 +27,7 @@ from lms.core.db import db, transaction
 from lms.migrations import build_schema
 from lms.settings import Settings, load
 from tests.cast import Cast, build_cast, recall_cast
+from tests.servers import ObjectStore
 
 POSTGRES = os.environ.get("LMS_TEST_DATABASE_URL", "")
 REDIS = re.sub(  # a numbered database of its own for each process that runs tests; Redis has sixteen
@@ -158,8 +159,29 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def object_store(shared_dir: Path) -> Iterator[ObjectStore]:
+    """A running S3 service."""
+    service = ObjectStore(shared_dir / "objects")
+    service.start()
+    yield service
+    service.stop()
+
+
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str, shared_dir: Path) -> Settings:
+def bucket(object_store: ObjectStore) -> dict[str, str]:
+    """Settings that name an empty bucket."""
+    return object_store.new_bucket()
+
+
+@pytest.fixture
+def media() -> dict[str, str]:
+    """Settings of the place of files: a folder, unless a module of tests says otherwise."""
+    return {}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, shared_dir: Path, media: dict[str, str]) -> Settings:
     """A test site's settings."""
     return load(
         {},
@@ -170,6 +192,7 @@ def settings(tmp_path: Path, database_url: str, shared_dir: Path) -> Settings:
         base_url="http://localhost",
         secret_key="a secret for tests only, long enough",
         keys_passphrase="a passphrase for tests",
+        **media,
     )
 
 

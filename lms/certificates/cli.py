@@ -125,7 +125,7 @@ def export(to: Path, *, settings: Settings, everything: bool = False) -> int:
             )  # an earlier export held it as one that counts
             continue
         folder.mkdir(exist_ok=True)
-        (folder / f"{certificate.serial}.pdf").write_bytes(storage().path(key).read_bytes())
+        (folder / f"{certificate.serial}.pdf").write_bytes(storage().read(key))
         written += 1
     (to / "register.json").write_text(json.dumps(lines, ensure_ascii=False, indent=1) + "\n")
     for name in signing.PUBLIC:

@@ -171,7 +171,7 @@ def extend(certificate_id: int, lease: Lease) -> None:
     settings, began = site.settings(), clock.now()
     file = queries.latest_file(certificate_id)
     assert file is not None
-    data = storage().path(file.pdf_key).read_bytes()
+    data = storage().read(file.pdf_key)
     db.session.rollback()
     if sha256_hex(data) != file.sha256:
         raise RuntimeError(f"the file {file.pdf_key} is not the one that the register knows")

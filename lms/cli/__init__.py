@@ -121,9 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     upgrade.add_argument("--passphrase-file", type=Path, help="seals keys and settings in the copy")
     upgrade.add_argument("--data", type=Path, help="data folder of a demonstration site")
 
-    move = _add(commands, "move", acts.move, "carry a SQLite site into an empty PostgreSQL database")
-    move.add_argument(
-        "--to", required=True, metavar="URL", help="postgresql+psycopg://user:password@host/name"
+    move = _add(commands, "move", acts.move, "carry a site to PostgreSQL, or its files into a bucket")
+    what = move.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--to",
+        metavar="URL",
+        help="an empty PostgreSQL database: postgresql+psycopg://user:password@host/name",
+    )
+    what.add_argument(
+        "--media", action="store_true", help="the files of LMS_MEDIA_DIR into the bucket of LMS_MEDIA_URL"
     )
     move.add_argument("--data", type=Path, help="data folder of a demonstration site")
 

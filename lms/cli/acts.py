@@ -215,9 +215,12 @@ def upgrade(args: argparse.Namespace) -> int:
 
 
 def move(args: argparse.Namespace) -> int:
-    """Carry a SQLite site to PostgreSQL."""
+    """Carry a SQLite site to PostgreSQL, or the files of a folder into a bucket."""
     import lms.app  # noqa: F401 (loads every table of every feature)
     from lms.operations import move
+
+    if args.media:
+        return _move_media(_settings(args.data))
 
     moved = move.move(_settings(args.data).database_url, args.to, says=_note)
     for one in moved:
@@ -225,6 +228,25 @@ def move(args: argparse.Namespace) -> int:
     print(f"All {sum(one.rows for one in moved)} rows of {len(moved)} tables are the same on both sides.")
     print(
         "Next: set LMS_DATABASE_URL to the new address, lms doctor, start the site; keep the SQLite file until you are sure."
+    )
+    return 0
+
+
+def _move_media(settings: Settings) -> int:
+    from lms.core.storage import BucketStorage, LocalStorage
+    from lms.operations import buckets
+
+    if not settings.media_url:
+        raise RuleBroken(
+            "no_bucket",
+            "Set LMS_MEDIA_URL and its keys first (docs/settings.md): they say where the files go.",
+        )
+    done = buckets.carry(LocalStorage(settings.media_dir), BucketStorage(settings), says=_note)
+    print(
+        f"All {done.files} files ({done.size_bytes / 1e9:.2f} GB, {done.new} of them new) are the same on both sides."
+    )
+    print(
+        "Next: lms deploy nginx (its configuration names the bucket), lms doctor, start the site; keep the folder until you are sure."
     )
     return 0
 

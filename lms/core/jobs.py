@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from lms.core import clock, ids, site
 from lms.core.db import Base, after_commit, db, transaction
+from lms.core.storage import Away
 from lms.settings import Settings
 
 log = logging.getLogger("lms.jobs")
@@ -37,6 +38,10 @@ PORTION = 20
 """Rows of one kind that a sweep takes at a time."""
 ROUND_S = 15.0
 """After so long a round of the sweep ends, once each kind had its turn: what is left is found by the next one."""
+
+
+AWAY_S = 20
+"""After so long a row is tried again that waited for files, or for the key, out of reach."""
 
 
 class Leased:
@@ -341,16 +346,17 @@ def run_one(app: Flask, name: str, row_id: int) -> bool:
                     job.run(row_id, lease)
             except Fenced:
                 log.warning("%s %s: lease lost, result dropped", name, row_id)
-            except NotNow as problem:
-                with transaction():
-                    lease.check()
-                    _let_go(lease, str(problem), spent=0)
             except GiveUp as problem:
                 with transaction():
                     lease.check()
                     job.gave_up(row_id, str(problem)[:400])
                     _let_go(lease, str(problem))
                     _fence_off(lease.model, row_id)
+            except (NotNow, Away) as problem:
+                log.warning("%s %s waits: %s", name, row_id, problem)
+                with transaction():
+                    lease.check()
+                    _wait(lease, str(problem))
             except Exception as problem:
                 log.exception("%s %s failed", name, row_id)
                 with transaction():
@@ -374,10 +380,24 @@ def _fence_off(model: type[Any], row_id: int) -> None:
     )
 
 
-NOT_NOW_S = 30
+def _wait(lease: Lease, why: str) -> None:
+    """Nothing is wrong with the row: what it needs is out of reach, and however long that lasts costs no attempt."""
+    model = lease.model
+    db.session.execute(
+        update(model)
+        .where(model.id == lease.row_id)
+        .values(
+            lease_owner=None,
+            lease_until=None,
+            attempts=model.attempts - 1,
+            failure=why[:400],
+            retry_at=clock.now() + timedelta(seconds=AWAY_S),
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
-def _let_go(lease: Lease, why: str, *, spent: int = 1) -> None:
+def _let_go(lease: Lease, why: str) -> None:
     model = lease.model
     attempts = db.session.scalar(select(model.attempts).where(model.id == lease.row_id)) or 1
     db.session.execute(
@@ -387,8 +407,7 @@ def _let_go(lease: Lease, why: str, *, spent: int = 1) -> None:
             lease_owner=None,
             lease_until=None,
             failure=why[:400],
-            attempts=model.attempts - (1 - spent),
-            retry_at=clock.now() + timedelta(seconds=min(2**attempts, 300) if spent else NOT_NOW_S),
+            retry_at=clock.now() + timedelta(seconds=min(2**attempts, 300)),
         )
         .execution_options(synchronize_session=False)
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from lms.core import clock, site, video
 from lms.core.db import after_commit, transaction
 from lms.core.errors import NotFound
-from lms.core.storage import storage
+from lms.core.storage import Away, storage
 from lms.courses import queries, services
 
 log = logging.getLogger("lms.courses")
@@ -48,7 +48,7 @@ def add(file: Path, lecture_id: str) -> str:
             )
             return row.public_id
     finally:
-        received.unlink(missing_ok=True)
+        storage().discard(received)
 
 
 def look_into_inbox(at: datetime) -> None:
@@ -74,7 +74,7 @@ def _take(file: Path, lecture_id: str) -> None:
         _set_aside(file, f"{refusal.message} [{refusal.code}]")
     except NotFound:
         _set_aside(file, f"There is no lecture {lecture_id}.")
-    except OSError as problem:
+    except (OSError, Away) as problem:
         log.warning("inbox: %s waits for the next round: %s", file, problem)
     else:
         file.unlink()

@@ -22,7 +22,6 @@ def transcode(video_id: int, lease: Lease) -> None:
         row = db.session.scalars(select(Video).where(Video.id == video_id)).one()
         services.start_transcode(row)
         source_key, public_id, token = row.source_key, row.public_id, lease.token
-    source = storage().path(source_key)
 
     def tell(share: float) -> None:
         with suppress(Exception), transaction():  # a number for the page; the work goes on without it
@@ -34,7 +33,7 @@ def transcode(video_id: int, lease: Lease) -> None:
             if told.rowcount == 0:  # type: ignore[attr-defined]
                 lease.lost.set()  # somebody stopped it; the renewal would notice a moment later
 
-    with storage().temporary("transcode-") as folder:
+    with storage().local(source_key) as source, storage().temporary("transcode-") as folder:
         target = folder / "out"
         try:
             manifest = video.transcode(
@@ -70,9 +69,9 @@ def transcode(video_id: int, lease: Lease) -> None:
 
 def _sweep_attempts(public_id: str, kept: int) -> None:
     """Remove the folders of attempts that died between their rename and their commit; no row names them."""
-    for folder in storage().path(f"{services.FOLDERS}/{public_id}").iterdir():
-        if folder.name != str(kept):
-            storage().remove(f"{services.FOLDERS}/{public_id}/{folder.name}")
+    for name in storage().names(f"{services.FOLDERS}/{public_id}"):
+        if name != str(kept):
+            storage().remove(f"{services.FOLDERS}/{public_id}/{name}")
 
 
 def _every_two_percent(tell: Callable[[float], None]) -> Callable[[float], None]:

@@ -1,6 +1,6 @@
 """Copies of a site: made while it runs, verified after writing, kept by a rule, and put back into an empty place.
 
-A folder of copies holds ``objects/`` (files of the media folder under their SHA-256, each once, however many copies name it)
+A folder of copies holds ``objects/`` (files of the site, out of its folder or bucket, under their SHA-256, each once, however many copies name it)
 and ``snapshots/<instant>/`` with the database, the sealed keys, and ``manifest.json``, which names everything with its digest and
 carries its own. The database is copied first: every file that its rows name was on the disk before. A snapshot appears by one
 rename, whole or not at all.
@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from lms import __version__
-from lms.core import audit, copies
+from lms.core import audit, copies, storage
 from lms.core.copies import CopyFailed
 from lms.core.digests import NotOpened, digest_of, seal, sha256_hex, unseal
 from lms.core.errors import RuleBroken
+from lms.core.storage import Storage, Stored
 from lms.migrations import is_known, newest
 from lms.settings import Settings, as_lines
 
@@ -143,7 +144,7 @@ def _fill(
     says("Copying the database …")
     database = fresh / ("database.sqlite3" if copies.is_sqlite(settings.database_url) else "database.dump")
     rows = copies.copy(settings.database_url, database)
-    files = _copied_files(settings.media_dir, objects, before[-1] if before else None, says=says)
+    files = _copied_files(storage.place_of(settings), objects, before[-1] if before else None, says=says)
     body: dict[str, Any] = {
         "version": 1,
         "product": __version__,
@@ -166,26 +167,23 @@ def _fill(
 
 
 def _copied_files(
-    media: Path, objects: Path, before: Snapshot | None, *, says: Says
+    media: Storage, objects: Path, before: Snapshot | None, *, says: Says
 ) -> dict[str, dict[str, Any]]:
-    """Path → digest, size and time of every file of the media folder; those that no copy holds yet are copied."""
+    """Name → digest, size and time of every file of the site; those that no copy holds yet are copied."""
     known = dict(before.body["files"]) if before else {}
     found: dict[str, dict[str, Any]] = {}
     new = 0
-    for path in sorted(media.rglob("*")):
-        name = path.relative_to(media).as_posix()
-        if name.startswith(".tmp") or path.is_symlink() or not path.is_file():
+    for stored in media.everything():
+        name = stored.name
+        facts = {"size": stored.size_bytes, "mtime_ns": str(stored.changed_ns)}
+        old = known.get(name)
+        if old and {**facts, "sha256": old["sha256"]} == old and _object(objects, old["sha256"]).exists():
+            found[name] = old
             continue
         with contextlib.suppress(
             FileNotFoundError
         ):  # replaced this moment: no row of the copied database names it
-            stat = path.stat()
-            facts = {"size": stat.st_size, "mtime_ns": str(stat.st_mtime_ns)}
-            old = known.get(name)
-            if old and {**facts, "sha256": old["sha256"]} == old and _object(objects, old["sha256"]).exists():
-                found[name] = old
-                continue
-            digest, is_new = _kept(path, objects)
+            digest, is_new = _kept(name, media.contents(name), objects)
             new += is_new
             if is_new and new % 100 == 0:
                 says(f"Copied {new} new files …")
@@ -200,12 +198,12 @@ def _object(objects: Path, digest: str) -> Path:
     return objects / digest[:2] / digest
 
 
-def _kept(path: Path, objects: Path) -> tuple[str, bool]:
+def _kept(name: str, chunks: Iterator[bytes], objects: Path) -> tuple[str, bool]:
     """Copy a file under its digest unless it is there; what was written is read again. (digest, whether it was new)"""
     with tempfile.TemporaryDirectory(dir=objects, prefix=".") as folder:
         fresh, digest = Path(folder) / "copy", hashlib.sha256()
-        with path.open("rb") as source, fresh.open("wb") as copy:
-            while chunk := source.read(1 << 20):
+        with fresh.open("wb") as copy:
+            for chunk in chunks:
                 digest.update(chunk)
                 copy.write(chunk)
             copy.flush()
@@ -215,7 +213,7 @@ def _kept(path: Path, objects: Path) -> tuple[str, bool]:
             return digest.hexdigest(), False
         if _digest(fresh) != digest.hexdigest():
             raise CopyFailed(
-                f"what was written of {path.name} is not what was read: the disk of the copies is failing"
+                f"what was written of {name} is not what was read: the disk of the copies is failing"
             )
         target.parent.mkdir(exist_ok=True)
         fresh.rename(target)
@@ -369,7 +367,12 @@ def _tried(snapshot: Snapshot, settings: Settings) -> list[str]:
         if copies.counts(url) != snapshot.body["database"]["rows"]:
             return ["Rows are missing from the database."]
         trial = dataclasses.replace(
-            settings, database_url=url, queue_url="", data_dir=Path(name), media_dir=Path(name) / "media"
+            settings,
+            database_url=url,
+            queue_url="",
+            data_dir=Path(name),
+            media_dir=Path(name) / "media",
+            media_url="",
         )
         with create_app(trial).app_context():
             verdict = audit.verify()
@@ -399,15 +402,15 @@ def restore(snapshot: Snapshot, settings: Settings, *, passphrase: str = "", say
     if damage := _damage(snapshot):
         raise CopyFailed(f"the copy is damaged: {' '.join(damage[:5])}")
     says(f"Putting {len(snapshot.body['files'])} files back …")
+    media = storage.place_of(settings)
     for name, one in snapshot.body["files"].items():
-        target = settings.media_dir / name
-        if not target.resolve().is_relative_to(settings.media_dir.resolve()):
-            raise CopyFailed(f"the manifest names a file outside: {name}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_object(snapshot.objects, one["sha256"]), target)
-        os.utime(target, ns=(int(one["mtime_ns"]), int(one["mtime_ns"])))
-        with target.open("rb") as file:
-            os.fsync(file.fileno())
+        try:
+            media.put_back(
+                _object(snapshot.objects, one["sha256"]),
+                Stored(name, int(one["size"]), int(one["mtime_ns"])),
+            )
+        except ValueError:
+            raise CopyFailed(f"the manifest names a file outside: {name}") from None
     if keys is not None:
         _put_keys_back(keys, settings)
     says("Putting the database back …")
@@ -417,7 +420,9 @@ def restore(snapshot: Snapshot, settings: Settings, *, passphrase: str = "", say
 
 
 def _require_empty(settings: Settings, *, with_keys: bool) -> None:
-    held = [settings.media_dir] if any(path.name != ".tmp" for path in _inside(settings.media_dir)) else []
+    held: list[Path | str] = []
+    if next(storage.place_of(settings).everything(), None) is not None:
+        held.append(settings.media_url or settings.media_dir)
     if with_keys and any(_inside(settings.keys_dir)):
         held.append(settings.keys_dir)
     if held:

@@ -18,6 +18,7 @@ from sqlalchemy import func, select, text
 from lms.core import audit, clock, jobs, mail, pdf, signer, signing, storage, video
 from lms.core.db import db, quick_check, unguarded_tables
 from lms.migrations import newest, revision_of
+from lms.operations import buckets
 from lms.settings import Settings
 
 DISK_WRONG_BYTES, DISK_LOW_BYTES = 1_000_000_000, 10_000_000_000
@@ -25,6 +26,8 @@ FSYNC_TOO_FAST_MS, FSYNC_SLOW_MS = 0.02, 30.0
 """A disk that is asked to keep 4 KB for good takes 0.05 ms with a battery behind it and some ms without; what is far below has
 promised what it did not do."""
 DRIFT = timedelta(seconds=2)
+SIGNATURES_HOLD = timedelta(minutes=5)
+"""A service refuses signatures that are 15 minutes off, and a signed address opens a file for 10: no more than half of that."""
 EXPIRES_SOON = timedelta(days=90)
 OLDEST_SQLITE, OLDEST_POSTGRESQL = (3, 35), 15
 
@@ -87,7 +90,7 @@ _MENDS = {
     "queue": "Start Redis or correct LMS_QUEUE_URL. Until then the workers find their work in the database, more slowly.",
     "disk": "Make the folders of LMS_DATA_DIR and LMS_MEDIA_DIR, readable for the user that runs lms.",
     "fsync": "Let the user that runs lms write in LMS_DATA_DIR.",
-    "media": "Let the user that runs lms write in LMS_MEDIA_DIR.",
+    "media": "Let the user that runs lms write in LMS_MEDIA_DIR (with LMS_MEDIA_URL too: what comes in passes through it).",
     "ffmpeg": "Install ffmpeg (apt install ffmpeg), or name it in LMS_FFMPEG.",
     "pdf": "Install Pango (apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0).",
     "signing": "Put the keys back from a backup (lms restore) and check LMS_KEYS_DIR and LMS_KEYS_PASSPHRASE.",
@@ -233,7 +236,32 @@ def _fsync(settings: Settings) -> Finding:
 def _media(settings: Settings) -> Finding:
     with storage.storage().temporary("doctor-") as folder:
         (folder / "probe").write_bytes(b"probe")
-    yield True, f"Files can be kept in {settings.media_dir}.", ""
+    place = storage.storage()
+    if not isinstance(place, storage.BucketStorage):
+        yield True, f"Files can be kept in {settings.media_dir}.", ""
+        return
+    found = buckets.examine(place)
+    if found.trouble:
+        yield False, found.trouble, found.mend
+        return
+    yield True, f"Files can be kept in {settings.media_url} at {settings.bucket_host}.", ""
+    drift = abs(found.drift).total_seconds()
+    says = f"The bucket's clock differs by {drift:.0f} s."
+    # The service tells whole seconds, and the question took its own time.
+    is_near = drift <= DRIFT.total_seconds() + 1
+    yield drift < SIGNATURES_HOLD.total_seconds(), says, "" if is_near else _KEEP_TIME
+    if found.is_public:
+        yield False, "Whoever knows the address of a file can read it without asking the site.", _NOT_PUBLIC
+    else:
+        yield True, "The bucket shows nothing to strangers, and a signed address opens one file.", ""
+    left = buckets.left_in_folder(storage.LocalStorage(settings.media_dir), place)
+    if left:
+        says = f"{left} files lie in {settings.media_dir} and not in the bucket: pages that show them find nothing."
+        yield False, says, "Run: lms move --media"
+
+
+_KEEP_TIME = "Let this machine and the service keep time (timedatectl set-ntp true)."
+_NOT_PUBLIC = "Take every public policy and ACL from the bucket (on Amazon: Block Public Access)."
 
 
 def _ffmpeg(settings: Settings) -> Finding:

@@ -249,8 +249,6 @@ def _certificate(client: FlaskClient, settings: Settings) -> None:
     newest_ = issued[-1]
     assert newest_.pdf_key is not None
     root = (settings.keys_dir / signing.ROOT).read_bytes()
-    if (
-        code := signing.check_pdf(storage.storage().path(newest_.pdf_key).read_bytes(), root=root).code
-    ) != "valid":
+    if (code := signing.check_pdf(storage.storage().read(newest_.pdf_key), root=root).code) != "valid":
         raise NotUpgraded(f"the certificate {newest_.serial} is found {code}")
     _ask(client, settings, f"/verify/{newest_.serial}", wanted=200)

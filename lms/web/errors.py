@@ -11,6 +11,7 @@ from lms.core import ids
 from lms.core.db import db
 from lms.core.errors import NeedsConfirmation, NotAllowed, NotFound, RuleBroken, TooManyTries
 from lms.core.i18n import _
+from lms.core.storage import Away
 from lms.web import login
 from lms.web.guard import wants_json
 
@@ -124,6 +125,15 @@ def init_app(app: Flask) -> None:
                 ),
             )
         return _answer(error.code, {404: "not_found"}.get(error.code, f"http_{error.code}"))
+
+    @app.errorhandler(Away)
+    def _files_away(error: Away) -> Response:
+        # The bucket of the files: it passes, and everything that needs no file goes on.
+        number = ids.public_id()
+        log.warning("files_away: %s", error, extra={"number": number})
+        response = make_response(_answer(503, "files_away", error.message, number=number))
+        response.headers["Retry-After"] = "10"
+        return response
 
     @app.errorhandler(Exception)
     def _broken(error: Exception) -> tuple[str | Response, int]:

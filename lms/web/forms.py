@@ -1,5 +1,6 @@
 """Forms: plain WTForms. ``run`` is where a page's transaction opens."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -11,7 +12,10 @@ from werkzeug.datastructures import CombinedMultiDict, FileStorage, MultiDict
 from lms.core import i18n, ids
 from lms.core.db import transaction
 from lms.core.errors import RuleBroken
+from lms.core.storage import Away
 from lms.web.guard import form_token, sends_origin
+
+log = logging.getLogger("lms.web")
 
 
 class FileField(wtforms.FileField):  # type: ignore[misc]
@@ -34,6 +38,7 @@ class Form(wtforms.Form):  # type: ignore[misc]
             """WTForms names Chinese ``zh``."""
             return ["en"] if i18n.locale() == "en" else ["zh"]
 
+    _status = 422
     result: Any = None
     """What the act gave back."""
     problems: list[str]
@@ -67,6 +72,11 @@ class Form(wtforms.Form):  # type: ignore[misc]
         except RuleBroken as refusal:
             self.refuse(refusal)
             return False
+        except Away as problem:  # what was typed stays on the page, to be sent once more
+            log.warning("files_away: %s", problem)
+            self.refuse(RuleBroken("files_away", problem.message))
+            self._status = 503
+            return False
         return True
 
     def refuse(self, refusal: RuleBroken) -> None:
@@ -85,7 +95,7 @@ class Form(wtforms.Form):  # type: ignore[misc]
     @property
     def status(self) -> int:
         """HTTP status of the page that shows this form."""
-        return 422 if self.failed else 200
+        return self._status if self.failed else 200
 
 
 def request_value(name: str) -> str:

@@ -13,6 +13,7 @@ from lms.core.db import transaction
 from lms.core.errors import NotFound
 from lms.core.i18n import _
 from lms.core.site import settings
+from lms.core.storage import Away, storage
 from lms.policy import Permission, Role
 from lms.web.guard import actor, public, staff
 
@@ -73,6 +74,8 @@ def operation() -> ResponseReturnValue:
         free_bytes=shutil.disk_usage(site.data_dir).free,
         database="PostgreSQL" if site.database_url.startswith("postgresql") else "SQLite",
         queue="Redis" if site.queue_url else "SQLite",
+        bucket=site.media_url,
+        are_files_away=bool(site.media_url) and _are_files_away(),
         tab="people",
     )
 
@@ -83,6 +86,15 @@ def _messages() -> int | None:
         return jobs.queue().length()
     except Exception:  # noqa: BLE001 (whatever ails the queue, the page says that it does not answer)
         return None
+
+
+def _are_files_away() -> bool:
+    """Whether the bucket answers, asked for a file that nobody has."""
+    try:
+        storage().exists("operation/probe")
+    except Away:
+        return True
+    return False
 
 
 @bp.post("/operation/jobs/<name>/<int:row_id>/retry")

@@ -104,7 +104,7 @@ def test_a_replaced_file_stays_as_history(hall, sitter, bare_app):
     assert len(rows) == 2
     assert sitter.client.get(f"{sitter.url}/slots/{slot}/file").data == PDF + b"2"
     with bare_app.app_context():
-        assert storage().path(rows[0].storage_key).read_bytes() == PDF
+        assert storage().read(rows[0].storage_key) == PDF
 
 
 def test_a_picture_loses_what_it_says_of_place_and_person(hall, sitter, bare_app):
@@ -116,7 +116,7 @@ def test_a_picture_loses_what_it_says_of_place_and_person(hall, sitter, bare_app
     upload(sitter.client, sitter.url, hall.slots["UPLOAD"], out.getvalue(), "a.png")
     (row,) = files_of(bare_app)
     with bare_app.app_context():
-        assert b"Zhang San" not in storage().path(row.storage_key).read_bytes()
+        assert b"Zhang San" not in storage().read(row.storage_key)
 
 
 @pytest.mark.parametrize(

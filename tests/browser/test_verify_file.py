@@ -53,7 +53,7 @@ def source(bare_app, ruled, complete, settings, authority, at, apart, tmp_path_f
         db.session.expire_all()
         row = the_one()
         return Source(
-            signed=storage().path(row.pdf_key).read_bytes(),
+            signed=storage().read(row.pdf_key),
             unsigned=render_face(
                 CertificateFace.from_facts(row.facts),
                 credential=credentials.as_file(queries.credential_of(row)),

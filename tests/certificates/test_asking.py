@@ -23,7 +23,7 @@ UNKNOWN = {"serial": None, "state": "unknown"}
 
 def test_a_digest_is_answered_as_the_number_is_with_the_name_shortened(app, issued, browser):
     client = browser(lang="en")
-    digest = sha256_hex(storage().path(issued.pdf_key).read_bytes())
+    digest = sha256_hex(storage().read(issued.pdf_key))
     answer = client.get(f"/verify/states.json?sha256={'0' * 64}&sha256={digest}")
     assert answer.headers["Cache-Control"] == "no-store"
     found = answer.get_json()
@@ -83,7 +83,7 @@ def kept(bare_app, issued, browser, tmp_path):
         for purpose in ("revocation", "suspension"):
             paths.append(tmp_path / f"{purpose}.json")
             paths[-1].write_bytes(browser().get(f"/status/{purpose}/1").data)
-        (tmp_path / "one.pdf").write_bytes(storage().path(issued.pdf_key).read_bytes())
+        (tmp_path / "one.pdf").write_bytes(storage().read(issued.pdf_key))
         return tmp_path / "one.pdf", paths
 
     return act

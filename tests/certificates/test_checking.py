@@ -38,7 +38,7 @@ def source(issued, settings, tmp_path_factory, at) -> Source:
     forger = forger_of(tmp_path_factory.getbasetemp() / "forger", at, "Test hospital")
     badge = credentials.as_file(queries.credential_of(issued))
     return Source(
-        signed=storage().path(issued.pdf_key).read_bytes(),
+        signed=storage().read(issued.pdf_key),
         unsigned=render_face(CertificateFace.from_facts(issued.facts), credential=badge),
         at=clock.now(),
         own=signing.load_signer(settings.keys_dir, settings.keys_passphrase),

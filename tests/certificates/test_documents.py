@@ -58,7 +58,7 @@ def issue(app, bare_app, ruled, complete, own_keys, at):
 
 
 def newest(certificate) -> bytes:
-    return storage().path(queries.latest_file(certificate.id).pdf_key).read_bytes()
+    return storage().read(queries.latest_file(certificate.id).pdf_key)
 
 
 def judged(data, settings, **more):

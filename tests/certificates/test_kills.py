@@ -186,7 +186,7 @@ def test_the_register_stays_whole_under_a_hundred_kills(
     assert db.session.scalars(select(SerialCounter.last)).one() == len(rows)
     # Files: each is there, is what the register says, and proves itself.
     for row in rows:
-        data = storage().path(row.pdf_key).read_bytes()
+        data = storage().read(row.pdf_key)
         assert sha256_hex(data) == row.pdf_sha256
         found = queries.inspect_here(data)
         assert (found.code, found.serial) == (

@@ -55,7 +55,7 @@ def test_a_new_lecture_opens_the_standing_of_the_whole_cohort(app, bare_app, rul
 
 def test_an_issued_certificate_is_a_signed_pdf_that_holds(app, issued, settings):
     assert issued.state == "good"
-    data = storage().path(issued.pdf_key).read_bytes()
+    data = storage().read(issued.pdf_key)
     check = signing.check_pdf(data, root=(settings.keys_dir / "root.crt").read_bytes())
     assert check.code == "valid"
     assert issued.facts["name_zh"] == "李思远"

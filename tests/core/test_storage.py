@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lms.core.storage import LocalStorage, init_storage, storage
+from lms.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -216,5 +217,5 @@ def test_the_sweep_leaves_alone_what_is_still_being_written(place: LocalStorage)
 
 
 def test_a_process_has_one_place(tmp_path: Path) -> None:
-    made = init_storage(tmp_path / "media")
+    made = init_storage(load({}, env="test", data_dir=tmp_path))
     assert storage() is made

@@ -250,7 +250,10 @@ def test_a_course_is_copied_for_the_next_cohort_and_its_dates_move_along(app, ca
     assert db.session.scalars(select(Caption.text).where(Caption.lecture_id == lecture.id)).one()
     sources = db.session.scalars(select(Video)).all()
     assert len({video.source_sha256 for video in sources}) == 1
-    assert len({video.source_key for video in sources}) == 2
+    assert len(sources) == 2
+    assert (
+        len({video.source_key for video in sources}) == 1
+    )  # sources stay for ever: both lead to the same file
 
 
 def test_an_archived_course_leaves_the_lists_and_keeps_what_counts(app, browser, cast, full):

@@ -29,7 +29,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, video.Manife
 def test_the_waveform_shows_where_somebody_speaks_to_a_tenth_of_a_second(spoken):
     folder, manifest = spoken
     assert manifest.peaks == "peaks.bin"
-    found = waveform.heights(folder / manifest.peaks)
+    found = waveform.heights((folder / manifest.peaks).read_bytes())
     assert manifest.peaks_per_s == pytest.approx(20, rel=0.02)
     loud = [place / manifest.peaks_per_s for place, height in enumerate(found) if height >= 5]
     starts = [now for before, now in zip([-9.0, *loud], loud, strict=False) if now - before > 0.5]

@@ -91,7 +91,7 @@ def test_what_comes_back_proves_every_signature_certificate_and_link(app, issued
         found = certificates.issued()
         assert [one.serial for one in found] == [issued.serial]
         for one in found:
-            assert signing.check_pdf(storage().path(one.pdf_key).read_bytes(), root=root).code == "valid"
+            assert signing.check_pdf(storage().read(one.pdf_key), root=root).code == "valid"
         assert signing.load_signer(elsewhere.keys_dir, elsewhere.keys_passphrase)
         with pytest.raises(Exception, match="append-only"):  # the triggers came along
             db.session.execute(text("UPDATE certificate SET serial = 'X'"))
@@ -149,7 +149,9 @@ def test_only_new_files_are_copied_again(app, cast, make, monkeypatch):
     storage().put("items", b"one")
     read = []
     kept = backup._kept
-    monkeypatch.setattr(backup, "_kept", lambda path, objects: read.append(path.name) or kept(path, objects))
+    monkeypatch.setattr(
+        backup, "_kept", lambda name, chunks, objects: read.append(name) or kept(name, chunks, objects)
+    )
     first = make()
     storage().put("items", b"two")
     second = make()

@@ -91,7 +91,7 @@ def take_file(bank: ItemBank, *, data: bytes, filename: str, by: Actor, at: date
 
 def plan_items(found: ItemImport) -> ItemPlan:
     """What importing the file would do; nothing is written."""
-    data = storage().path(found.storage_key).read_bytes()
+    data = storage().read(found.storage_key)
     reading = formats.read(data, found.filename)
     asked = (
         select(QuestionVersion.type, QuestionVersion.body)
@@ -268,9 +268,7 @@ def _media_of(bank: ItemBank, bodies: Iterable[Any]) -> dict[str, bytes]:
     """Public id → content of the pictures that the bodies show."""
     wanted = {name for body in bodies for name in _names(body)}
     rows = db.session.scalars(select(ItemMedia).where(ItemMedia.programme_id == bank.programme_id))
-    return {
-        row.public_id: storage().path(row.storage_key).read_bytes() for row in rows if row.public_id in wanted
-    }
+    return {row.public_id: storage().read(row.storage_key) for row in rows if row.public_id in wanted}
 
 
 def _names(part: Any) -> Iterator[str]:

@@ -339,7 +339,7 @@ def batch_zip(batch_id: str) -> ResponseReturnValue:
     with TemporaryFile() as packed:
         with ZipFile(packed, "w", ZIP_STORED) as archive:
             for one in queries.files_of_batch(found):
-                archive.write(storage().path(one.pdf_key or ""), f"{one.serial}.pdf")
+                archive.writestr(f"{one.serial}.pdf", storage().read(one.pdf_key or ""))
         packed.seek(0)
         answer = Response(packed.read(), content_type="application/zip")
     answer.headers.set("Content-Disposition", "attachment", filename=f"certificates-{batch_id}.zip")

@@ -1,7 +1,5 @@
 """The waveform of a sound: 4 KB at most for any film, and the strokes that draw a part of it."""
 
-from pathlib import Path
-
 NAME = "peaks.bin"
 MOST_BYTES = 4096
 _PER_S = 20
@@ -16,9 +14,9 @@ def places(length_s: float) -> int:
     return min(2 * MOST_BYTES, 2 * max(1, -int(-length_s * _PER_S // 2)))
 
 
-def heights(path: Path) -> list[int]:
-    """The heights of all places, from 0 to 15. Raises FileNotFoundError."""
-    return [height for byte in path.read_bytes() for height in (byte >> 4, byte & 15)]
+def heights(kept: bytes) -> list[int]:
+    """The heights of all places, from 0 to 15, out of the file of a film."""
+    return [height for byte in kept for height in (byte >> 4, byte & 15)]
 
 
 def part(found: list[int], per_s: float, *, start_s: float, length_s: float) -> list[int]:

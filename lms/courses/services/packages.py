@@ -3,7 +3,7 @@
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -144,10 +144,15 @@ def export_course(course: Course, target: Path, *, with_films: bool, at: datetim
     """Write a course to a file that another site, or this one, can take in."""
     policy.require(by, Permission.COURSE_EDIT, course, see=Permission.COURSE_READ)
     whole = describe(course, with_films=with_films)
-    interchange.write(
-        target, whole.manifest, ((digest, storage().path(key)) for digest, key in whole.keys.items())
-    )
+    interchange.write(target, whole.manifest, _files(whole.keys))
     _note(course, "export", at=at, by=by)
+
+
+def _files(keys: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Digest and file of each, one after the other: no machine holds them all."""
+    for digest, key in keys.items():
+        with storage().local(key) as path:
+            yield digest, path
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class _Media:
     """Where the media of a course that is being built come from."""
 
     data: Callable[[str], bytes]
-    film: Callable[[str], tuple[Path, Examined] | None]
+    film: Callable[[str], tuple[Path | None, Examined] | None]
     trusted: bool
     """They passed the gates of this site once: copied byte for byte."""
 
@@ -167,12 +172,17 @@ def unpack_films(path: Path, package: Package, folder: Path) -> Films:
     """Take the films of a course file out and look into each, outside any transaction. Raises VideoRefused."""
     found: Films = {}
     wanted = {item["film"] for module in package.modules for item in module["items"] if item["film"]}
-    with zipfile.ZipFile(path) as archive:
-        for digest in sorted(wanted):
-            target = folder / digest
-            with archive.open(f"media/{digest}") as source, target.open("wb") as out:
-                shutil.copyfileobj(source, out, interchange.CHUNK)
-            found[digest] = (target, examine_video(target))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for digest in sorted(wanted):
+                target = folder / digest
+                with archive.open(f"media/{digest}") as source, target.open("wb") as out:
+                    shutil.copyfileobj(source, out, interchange.CHUNK)
+                found[digest] = (target, examine_video(target))
+    except BaseException:
+        for film, _examined in found.values():
+            storage().discard(film)
+        raise
     return found
 
 
@@ -209,16 +219,14 @@ def copy_course(
     policy.require(by, Permission.COURSE_EDIT, course, see=Permission.COURSE_READ)
     whole = describe(course, with_films=True)
 
-    def film(digest: str) -> tuple[Path, Examined] | None:
-        source = storage().path(whole.keys[digest])
-        with source.open("rb") as stream:
-            path = storage().receive(stream, limit_bytes=source.stat().st_size)
-        return path, Examined(source.stat().st_size, digest)
+    def film(digest: str) -> tuple[Path | None, Examined] | None:
+        key = whole.keys[digest]  # sources stay for ever: the copy leads to the same file
+        return None, Examined(storage().size(key), digest, source_key=key)
 
     made = _build(
         whole.manifest,
         cohort,
-        _Media(lambda digest: storage().path(whole.keys[digest]).read_bytes(), film, trusted=True),
+        _Media(lambda digest: storage().read(whole.keys[digest]), film, trusted=True),
         client_uuid=client_uuid,
         at=at,
         by=by,

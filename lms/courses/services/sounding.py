@@ -48,6 +48,6 @@ def _has_peaks(row: Video) -> bool:
 
 def _heights(row: Video) -> list[int]:
     try:
-        return video.waveform.heights(storage().path(f"{row.folder_key}/{video.waveform.NAME}"))
+        return video.waveform.heights(storage().read(f"{row.folder_key}/{video.waveform.NAME}"))
     except OSError:
         raise NotFound from None

@@ -90,11 +90,8 @@ def begin_upload(
 
 
 def received_bytes(row: VideoUpload) -> int:
-    """How much of the file has come in: what lies on the disk is the truth."""
-    try:
-        return storage.storage().path(_key(row)).stat().st_size
-    except FileNotFoundError:
-        return 0
+    """How much of the file has come in: what lies there is the truth."""
+    return storage.storage().grown(_key(row))
 
 
 def take_piece(upload_public_id: str, size_bytes: int, stream: BinaryIO, *, offset: int) -> int:

@@ -33,13 +33,27 @@ class Examined:
 
     size_bytes: int
     sha256: str
+    video_id: str = ""
+    """Public id that the video will have; the file is on its way to its place already."""
+    source_key: str = ""
+    """Where the file lies already, as that of another version: nothing is taken in again."""
+
+
+SOURCES = "sources"
+"""Where uploaded files are kept: ``sources/<video>``; nothing changes or removes them."""
 
 
 def examine_video(path: Path) -> Examined:
-    """Look into an uploaded file, outside any transaction: it takes a moment. Raises VideoRefused."""
+    """Look into an uploaded file and bring it on its way, outside any transaction: it takes a moment. Raises VideoRefused.
+
+    Who examined a file discards it in the end (``storage().discard``), whether it was received or not.
+    """
     facts = video.probe(path)
     with path.open("rb") as file:
-        return Examined(facts.size_bytes, hashlib.file_digest(file, "sha256").hexdigest())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    video_id = ids.public_id()
+    storage.storage().send_ahead(path, f"{SOURCES}/{video_id}")
+    return Examined(facts.size_bytes, digest, video_id)
 
 
 def uploaded_before(lecture: Lecture, client_uuid: str | None) -> Video | None:
@@ -54,7 +68,7 @@ def uploaded_before(lecture: Lecture, client_uuid: str | None) -> Video | None:
 
 def receive_video(
     lecture: Lecture,
-    path: Path,
+    path: Path | None,
     *,
     name: str,
     client_uuid: str | None,
@@ -65,25 +79,25 @@ def receive_video(
     """Take an uploaded file for a lecture: refuse by name before it costs anything, keep it, wake the worker.
 
     ``path`` is a temporary file of ``storage().receive``; it is gone afterwards, kept or refused. ``examined`` is what
-    ``examine_video`` said of it, where the caller did not want to hold a transaction meanwhile. Raises VideoRefused.
-    The same ``client_uuid`` twice is one upload.
+    ``examine_video`` said of it, where the caller did not want to hold a transaction meanwhile; where it names a
+    ``source_key``, there is no ``path``. Raises VideoRefused. The same ``client_uuid`` twice is one upload.
     """
     try:
         if by is not None:
             policy.require(by, Permission.COURSE_EDIT, lecture, see=Permission.COURSE_READ)
-        facts = examined or examine_video(path)
+        facts = examined or examine_video(_given(path))
         lock(Lecture, lecture.id)
         again = uploaded_before(lecture, client_uuid)
         if again is not None:
             return again
         last = db.session.scalar(select(func.max(Video.version)).where(Video.lecture_id == lecture.id)) or 0
-        public_id = ids.public_id()
+        public_id = facts.video_id or ids.public_id()
         row = Video(
             public_id=public_id,
             lecture_id=lecture.id,
             version=last + 1,
             client_uuid=client_uuid or None,
-            source_key=f"sources/{public_id}",
+            source_key=facts.source_key or f"{SOURCES}/{public_id}",
             source_name=name.replace("\0", "")[-160:],
             source_bytes=facts.size_bytes,
             source_sha256=facts.sha256,
@@ -92,9 +106,11 @@ def receive_video(
         )
         db.session.add(row)
         db.session.flush()
-        storage.storage().adopt(path, row.source_key)
+        if not facts.source_key:
+            storage.storage().adopt(_given(path), row.source_key)
     finally:
-        path.unlink(missing_ok=True)
+        if path is not None:
+            storage.storage().discard(path)
     audit.record(
         "courses.video.upload",
         scope=scope_of(lecture.cohort),
@@ -105,6 +121,11 @@ def receive_video(
     )
     jobs.enqueue(TRANSCODE, row.id)
     return row
+
+
+def _given(path: Path | None) -> Path:
+    assert path is not None
+    return path
 
 
 def start_transcode(row: Video) -> None:

@@ -246,7 +246,7 @@ def still(token: str, video_id: str, second: int) -> ResponseReturnValue:
     """One small picture of a film, cut out of its sheet of thumbnails; behind the same signed address."""
     folder = services.check_media_token(token, video_id, at=clock.now())
     try:
-        data = video.still(storage().path(folder), second)
+        data = video.still(folder, second, read=storage().read)
     except OSError:
         raise NotFound from None
     answer = Response(data, content_type="image/webp")
@@ -504,7 +504,7 @@ def upload(lecture_id: str) -> ResponseReturnValue:
             _forget_pieces(form)
         return _desk(_mine(lecture_id, by), film=_refused(form, refusal))
     finally:
-        received.unlink(missing_ok=True)
+        storage().discard(received)
     _forget_pieces(form)
     flash(_("The video has been received and is being prepared."), "success")
     return redirect(url_for(".desk", lecture_id=lecture_id) + "#video-part", 303)

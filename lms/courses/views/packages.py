@@ -134,7 +134,7 @@ def import_course() -> ResponseReturnValue:
             form.refuse(RuleBroken(refusal.code, refusal.message, field="package"))
         finally:
             if received is not None:
-                received.unlink(missing_ok=True)
+                storage().discard(received)
     return render_template("courses/import.html", tab="learn", form=form), form.status
 
 
@@ -144,10 +144,14 @@ def import_course() -> ResponseReturnValue:
 def import_preview() -> ResponseReturnValue:
     """What a course file would make, and the button that makes it."""
     by = actor()
-    key = _waiting(by)
-    if not storage().exists(key):
-        raise NotFound
-    path = storage().path(key)
+    try:
+        with storage().local(_waiting(by)) as path:
+            return _preview(path, by)
+    except FileNotFoundError:
+        raise NotFound from None
+
+
+def _preview(path: Path, by: Actor) -> ResponseReturnValue:
     package = interchange.read(path)
     form = CopyForm.of_request()
     cohorts = {cohort.public_id: cohort for cohort in queries.taught_cohorts(by)}
@@ -163,7 +167,7 @@ def import_preview() -> ResponseReturnValue:
         and _has_seen(form, plan)
         and _import(path, package, form, by)
     ):
-        storage().remove(key)
+        storage().remove(_waiting(by))
         flash(_("The course was taken in as a draft."), "success")
         return redirect(url_for(".course_desk", course_id=form.result.public_id), 303)
     status = form.status
@@ -196,17 +200,21 @@ def _import(path: Path, package: Package, form: CopyForm, by: Actor) -> bool:
             form.refuse(RuleBroken(refusal.code, refusal.message))
             return False
         cohorts = {cohort.public_id: cohort for cohort in queries.taught_cohorts(by)}
-        return form.run(
-            lambda: services.import_course(
-                path,
-                package,
-                cohorts[form.cohort.data],
-                films=films,
-                client_uuid=form.client_uuid.data,
-                at=clock.now(),
-                by=by,
+        try:
+            return form.run(
+                lambda: services.import_course(
+                    path,
+                    package,
+                    cohorts[form.cohort.data],
+                    films=films,
+                    client_uuid=form.client_uuid.data,
+                    at=clock.now(),
+                    by=by,
+                )
             )
-        )
+        finally:
+            for film, _examined in films.values():
+                storage().discard(film)
 
 
 @bp.post("/learn/<course_id>/copy")
