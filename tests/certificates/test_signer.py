@@ -200,7 +200,7 @@ def test_the_signer_reads_no_message(bare_app, reserved, the_signer):
     jobs.queue().put(services.ISSUE, reserved.id)
     thread = threading.Thread(target=the_signer.run)
     thread.start()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while fresh(reserved.id).state != "good" and time.monotonic() < end:
         time.sleep(0.1)
     the_signer.stop()
@@ -374,7 +374,7 @@ def test_two_users_share_the_site_and_one_alone_reads_the_keys(
 
         worker, its_process = as_user(site, "worker"), as_user(its, "signer")
         try:
-            end, pdf_key = time.monotonic() + 120, None
+            end, pdf_key = time.monotonic() + 300, None
             with contextlib.closing(sqlite3.connect(data / "firefly.sqlite3")) as register:
                 while pdf_key is None and time.monotonic() < end and its_process.poll() is None:
                     ((pdf_key,),) = register.execute("SELECT pdf_key FROM certificate").fetchall()
