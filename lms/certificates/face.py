@@ -1,10 +1,12 @@
 """What stands on a certificate: facts copied when it is issued and never read again from anywhere else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
+
+from lms.certificates.rules import CREDIT
 
 RIGHT_TO_LEFT = frozenset(("ar", "ckb", "fa", "he", "kk-arab", "ky-arab", "ug", "ur"))
 """Languages whose native names run from the right (primary tag, or tag with its script)."""
@@ -129,6 +131,47 @@ class CertificateFace:
         days = {name: date.fromisoformat(facts[name]) for name in ("from_on", "to_on", "issued_on")}
         units = tuple((zh, en) for zh, en in facts["units"])
         return cls(**{**facts, **days, "units": units})
+
+
+@dataclass(frozen=True)
+class CreditYear:
+    """What one calendar year brought under one table; numbers as they are printed."""
+
+    year: int
+    table: str
+    credits: str
+    hours: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreditFace(CertificateFace):
+    """The facts of one certificate of credits: what the ledger held for the period from ``from_on`` to ``to_on``."""
+
+    kind: str = CREDIT
+    credits: str
+    """All years together."""
+    study_hours: str
+    """学时 of all years together; not derived from the credits."""
+    minutes: int
+    """Attended, all activities together."""
+    years: tuple[CreditYear, ...]
+    project_number: str = ""
+    """项目编号 of the approved project; empty where there is none."""
+
+    def facts(self) -> dict[str, Any]:
+        """All fields as JSON can say them."""
+        return super().facts() | {"years": [asdict(one) for one in self.years]}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> "CreditFace":
+        """The face that ``facts()`` came from."""
+        years = tuple(CreditYear(**one) for one in facts["years"])
+        return super().from_facts({**facts, "years": years})  # type: ignore[return-value]  # made by cls
+
+
+def face_from(facts: Mapping[str, Any]) -> CertificateFace:
+    """The face of whatever kind the facts are of; those from before there were two say no kind."""
+    return (CreditFace if facts.get("kind") == CREDIT else CertificateFace).from_facts(facts)
 
 
 MONTHS = [

@@ -8,13 +8,17 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment
 
 import lms
-from lms.certificates.face import CertificateFace
+from lms.certificates.face import CertificateFace, CreditFace
 from lms.core import pdf, qr
 from lms.core.digests import sha256_hex
 
 ZONE = ZoneInfo("Asia/Shanghai")
 CREDENTIAL = "credential.json"
 CREDENTIAL_IS = "Open Badges 3.0, W3C Verifiable Credential 2.0"
+TITLES = {
+    "completion": ("结业证书", "Certificate of Completion"),
+    "credit": ("学分证明", "Certificate of Continuing Education Credits"),
+}
 FITS = (0, 1, 2)
 """Steps of the style sheet, from roomy to tight; the first that keeps the sheet to one page is taken."""
 
@@ -25,18 +29,20 @@ def render_face(face: CertificateFace, *, credential: bytes | None = None, previ
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
     """
-    template = _templates().get_template("completion.html")
+    sheet = "credit" if isinstance(face, CreditFace) else "completion"
+    title_zh, title_en = TITLES[sheet]
+    template = _templates().get_template(f"{sheet}.html")
     code = qr.data_uri(face.verify_url)
     attached = [pdf.Attachment(CREDENTIAL, CREDENTIAL_IS, credential)] if credential else []
     for fit in FITS:
         try:
             return pdf.render(
                 template.render(face=face, qr=code, fit=fit, preview=preview),
-                css=[_folder() / "completion.css"],
+                css=[_folder() / f"{name}.css" for name in dict.fromkeys(("completion", sheet))],
                 assets=_folder() / "art",
                 title={
-                    "zh-CN": f"结业证书 – {face.name} – {face.serial}",
-                    "en": f"Certificate of Completion – {face.name_latin or face.name} – {face.serial}",
+                    "zh-CN": f"{title_zh} – {face.name} – {face.serial}",
+                    "en": f"{title_en} – {face.name_latin or face.name} – {face.serial}",
                 },
                 identifier=face.serial,
                 created=datetime.combine(face.issued_on, time(), ZONE),
