@@ -61,6 +61,7 @@ from lms.certificates.queries.crediting import (
     standing_ids,
     statement,
     sums,
+    uncertified_ids,
 )
 from lms.certificates.queries.documents import (
     LISTED_STATES,
@@ -178,6 +179,7 @@ __all__ = [
     "successor",
     "sums",
     "tasks",
+    "uncertified_ids",
     "unlogged",
     "untrue_list",
     "verify_key",

@@ -137,7 +137,7 @@ def ledger(enrolment_id: int) -> Sequence[CreditEntry]:
 
 def last_lines(entries: Iterable[CreditEntry]) -> dict[str, CreditEntry]:
     """Activity → its last line; what stands is where that takes nothing back."""
-    return {entry.activity: entry for entry in entries}
+    return {entry.activity: entry for entry in sorted(entries, key=lambda one: one.number)}
 
 
 def sums(
@@ -175,12 +175,12 @@ class LedgerPage:
         return standing_ids(self.entries)
 
     @property
-    def struck_ids(self) -> frozenset[int]:
-        """Lines by which somebody struck an activity that has not been put back."""
+    def struck(self) -> frozenset[int]:
+        """Lines that somebody struck and that have not been put back."""
         return frozenset(
-            entry.id
+            entry.counters_id
             for entry in last_lines(self.entries).values()
-            if entry.is_counter and entry.account_id is not None
+            if entry.counters_id is not None and entry.account_id is not None
         )
 
 
@@ -313,6 +313,15 @@ def cohort_credits(cohort: Cohort) -> list[CohortLine]:
     return [
         CohortLine(one, sums(lines.get(one.id, []), plan.rules if plan else None), held.get(one.id, []))
         for one in roll
+    ]
+
+
+def uncertified_ids(cohort: Cohort) -> list[str]:
+    """Public ids of the enrolments that have credits or hours and no certificate of them."""
+    return [
+        row.enrolment.public_id
+        for row in cohort_credits(cohort)
+        if not row.certificates and any(one.credits or one.hours for one in row.years)
     ]
 
 

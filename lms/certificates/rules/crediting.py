@@ -366,6 +366,11 @@ def shown(amount: Fraction, places: int = 2) -> str:
     return f"-{text}" if amount < 0 and text != "0" else text
 
 
+def minutes(seconds: int) -> Fraction:
+    """Seconds as minutes."""
+    return Fraction(seconds, 60)
+
+
 def require_period(first: date, last: date, *, today: date) -> None:
     """Refuse a period that ends before it begins or after today: ``period_order``, ``period_future``."""
     if last < first:

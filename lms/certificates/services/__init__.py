@@ -11,7 +11,7 @@ from lms.certificates.services.issuing import (
     retry_all,
 )
 from lms.certificates.services.log import append, sign_daily_head, sign_head
-from lms.certificates.services.preview import preview
+from lms.certificates.services.preview import preview, preview_credits
 from lms.certificates.services.register import lift, revoke, suspend
 from lms.certificates.services.reserving import ISSUE
 from lms.certificates.services.rulebook import (
@@ -48,6 +48,7 @@ __all__ = [
     "lift",
     "pin_rule",
     "preview",
+    "preview_credits",
     "propose_waiver",
     "publish_list",
     "publish_rule",
