@@ -12,6 +12,41 @@ RIGHT_TO_LEFT = frozenset(("ar", "ckb", "fa", "he", "kk-arab", "ky-arab", "ug", 
 """Languages whose native names run from the right (primary tag, or tag with its script)."""
 
 
+ANNEX_ROWS = 12
+"""Lines on one sheet of the annex, so few that long titles still fit."""
+
+LEVELS = {
+    1: ("仅观摩", "observes only"),
+    2: ("直接监督下操作", "under direct supervision"),
+    3: ("间接监督下操作", "under indirect supervision"),
+    4: ("独立操作，上级可及", "unsupervised, the supervisor within reach"),
+    5: ("可指导他人", "may supervise others"),
+}
+"""ten Cate's levels of supervision as they are printed."""
+
+
+@dataclass(frozen=True)
+class AnnexLine:
+    """One procedure that the competence committee has entrusted the holder with."""
+
+    code: str
+    title_zh: str
+    title_en: str
+    level: int
+    """ten Cate, 1 to 5."""
+    from_on: date
+
+    @property
+    def level_zh(self) -> str:
+        """The level in Chinese words."""
+        return LEVELS[self.level][0]
+
+    @property
+    def level_en(self) -> str:
+        """The level in English words."""
+        return LEVELS[self.level][1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CertificateFace:
     """The facts of one certificate of completion. Texts in Chinese and English; English may be empty, Chinese not.
@@ -50,6 +85,8 @@ class CertificateFace:
     """The public address that answers for this serial; also in the QR code."""
     demo: bool = False
     """Printed as a sample: the demonstration programme qualifies nobody."""
+    annex: tuple[AnnexLine, ...] = ()
+    """What the holder is entrusted with on the day of issue; printed on sheets of its own behind the first."""
 
     def __post_init__(self) -> None:
         if not self.serial or not self.name or not self.hospital_zh or not self.programme_zh:
@@ -90,6 +127,13 @@ class CertificateFace:
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
+    def annex_sheets(self) -> tuple[tuple[AnnexLine, ...], ...]:
+        """The annex as it is laid on sheets."""
+        return tuple(
+            self.annex[first : first + ANNEX_ROWS] for first in range(0, len(self.annex), ANNEX_ROWS)
+        )
+
+    @property
     def from_on_zh(self) -> str:
         """First day, ``2026年3月2日``."""
         return date_zh(self.from_on)
@@ -123,14 +167,25 @@ class CertificateFace:
         """All fields as JSON can say them, to be kept in the register and digested."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         days = {name: value.isoformat() for name, value in values.items() if isinstance(value, date)}
-        return values | days | {"units": [list(unit) for unit in self.units]}
+        lines = [asdict(one) | {"from_on": one.from_on.isoformat()} for one in self.annex]
+        values.pop("annex")
+        return (
+            values
+            | days
+            | {"units": [list(unit) for unit in self.units]}
+            | ({"annex": lines} if lines else {})  # facts from before there was an annex have none either
+        )
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "CertificateFace":
         """The face that ``facts()`` came from."""
         days = {name: date.fromisoformat(facts[name]) for name in ("from_on", "to_on", "issued_on")}
         units = tuple((zh, en) for zh, en in facts["units"])
-        return cls(**{**facts, **days, "units": units})
+        annex = tuple(
+            AnnexLine(**{**one, "from_on": date.fromisoformat(one["from_on"])})
+            for one in facts.get("annex", ())
+        )
+        return cls(**{**facts, **days, "units": units, "annex": annex})
 
 
 @dataclass(frozen=True)

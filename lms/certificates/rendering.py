@@ -20,11 +20,11 @@ TITLES = {
     "credit": ("学分证明", "Certificate of Continuing Education Credits"),
 }
 FITS = (0, 1, 2)
-"""Steps of the style sheet, from roomy to tight; the first that keeps the sheet to one page is taken."""
+"""Steps of the style sheet, from roomy to tight; the first that keeps every sheet to its one page is taken."""
 
 
 def render_face(face: CertificateFace, *, credential: bytes | None = None, preview: bool = False) -> bytes:
-    """Draw the certificate, unsigned, on one A4 sheet, its credential attached. ``preview``: it says that it is none.
+    """Draw the certificate, unsigned, on one A4 sheet and those of its annex, its credential attached. ``preview``: it says that it is none.
 
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
@@ -50,7 +50,7 @@ def render_face(face: CertificateFace, *, credential: bytes | None = None, previ
                 author=" ".join(filter(None, (face.sponsor_zh, face.sponsor_en))),
                 subject=" / ".join(filter(None, (face.programme_zh, face.programme_en))),
                 attachments=attached,
-                max_pages=1,
+                max_pages=1 + len(face.annex_sheets),
             )
         except pdf.TooManyPages:
             if fit == FITS[-1]:

@@ -260,19 +260,19 @@ def test_a_placement_that_lasted_counts_when_its_days_are_confirmed_and_goes_wit
                     )
                 )
     assert not ledger(planned)
-    db.session.expunge_all()
-    enrolment, placements = attendance_queries.enrolment(planned.enrolment.public_id, planned.coordinator)
     ahead = [today - timedelta(days=n) for n in range(1, 30) if (today - timedelta(days=n)).weekday() < 5]
-    with transaction():
-        attendance.confirm(
-            enrolment, placements, dict.fromkeys(ahead, ("", "duty")), at=at, by=planned.coordinator
-        )
+
+    def say(seen, kind):
+        db.session.expunge_all()
+        enrolment, placements = attendance_queries.enrolment(planned.enrolment.public_id, planned.coordinator)
+        days = dict.fromkeys(ahead, (seen, kind))
+        with transaction():
+            attendance.confirm(enrolment, placements, days, at=at, by=planned.coordinator)
+
+    say("", "duty")
     assert sum_of(planned) == (25, 90)
     assert [one.kind for one in ledger(planned)] == ["placement"]
-    with transaction():
-        attendance.confirm(
-            enrolment, placements, dict.fromkeys(ahead, ("duty", "absent")), at=at, by=planned.coordinator
-        )
+    say("duty", "absent")
     assert sum_of(planned) == (0, 0)
 
 
@@ -365,6 +365,8 @@ def test_the_whole_way(certified, planned, bare_app, attend, browser, settings, 
         with transaction():
             services.replace(the(serial), reason="minutes corrected", at=at, by=planned.director)
     Worker(bare_app).drain()
+    db.session.rollback()
+    db.session.expire_all()
     old, new = db.session.scalars(select(Certificate).order_by(Certificate.id)).all()
     assert (old.state, new.state, new.kind, new.edition) == ("superseded", "good", "credit", 2)
     assert (new.facts["credits"], new.facts["study_hours"]) == ("1.5", "5")

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from lms import policy
 from lms.certificates import queries, rules
-from lms.certificates.face import CertificateFace
+from lms.certificates.face import AnnexLine, CertificateFace
 from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion
 from lms.certificates.services import crediting, documents, log, register, standing, statements
 from lms.certificates.services.reserving import ISSUE, lock_people, reserve
@@ -16,6 +16,7 @@ from lms.core import audit, clock, jobs, site
 from lms.core.db import db
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
+from lms.logbooks.queries import committee
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort, Enrolment
 
@@ -153,6 +154,13 @@ def face_of(
         issued_on=issued_on,
         verify_url=rules.verify_url(site.settings().base_url, serial, verify_key),
         demo=programme.is_sample,
+        annex=tuple(
+            AnnexLine(
+                one.item.code, one.item.title_zh, one.item.title_en, one.record.level, one.record.from_on
+            )
+            for one in committee.entrustments(enrolment, today=issued_on)
+            if one.standing == "in_force"
+        ),
     )
 
 
