@@ -16,11 +16,11 @@ ANNEX_ROWS = 12
 """Lines on one sheet of the annex, so few that long titles still fit."""
 
 LEVELS = {
-    1: ("仅观摩", "observes only"),
-    2: ("直接监督下操作", "under direct supervision"),
-    3: ("间接监督下操作", "under indirect supervision"),
-    4: ("独立操作，上级可及", "unsupervised, the supervisor within reach"),
-    5: ("可指导他人", "may supervise others"),
+    1: ("仅可观摩", "may watch only"),
+    2: ("直接监督下操作，监督者在场", "direct supervision, the supervisor in the room"),
+    3: ("间接监督下操作，监督者可迅速到场", "indirect supervision, the supervisor quickly at hand"),
+    4: ("独立操作，监督者可联系到", "unsupervised, the supervisor within reach"),
+    5: ("可监督他人", "may supervise others"),
 }
 """ten Cate's levels of supervision as they are printed."""
 

@@ -15,10 +15,16 @@ from lms.core.digests import sha256_hex
 ZONE = ZoneInfo("Asia/Shanghai")
 CREDENTIAL = "credential.json"
 CREDENTIAL_IS = "Open Badges 3.0, W3C Verifiable Credential 2.0"
-TITLES = {
-    "completion": ("结业证书", "Certificate of Completion"),
-    "credit": ("学分证明", "Certificate of Continuing Education Credits"),
+SHEETS = {
+    "completion": ("completion.html", ("completion.css",), "结业证书", "Certificate of Completion"),
+    "credit": (
+        "credit.html",
+        ("completion.css", "credit.css"),
+        "学分证明",
+        "Certificate of Continuing Education Credits",
+    ),
 }
+"""Template, style sheets and title of each kind."""
 FITS = (0, 1, 2)
 """Steps of the style sheet, from roomy to tight; the first that keeps every sheet to its one page is taken."""
 
@@ -29,16 +35,15 @@ def render_face(face: CertificateFace, *, credential: bytes | None = None, previ
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
     """
-    sheet = "credit" if isinstance(face, CreditFace) else "completion"
-    title_zh, title_en = TITLES[sheet]
-    template = _templates().get_template(f"{sheet}.html")
+    name, styles, title_zh, title_en = SHEETS["credit" if isinstance(face, CreditFace) else "completion"]
+    template = _templates().get_template(name)
     code = qr.data_uri(face.verify_url)
     attached = [pdf.Attachment(CREDENTIAL, CREDENTIAL_IS, credential)] if credential else []
     for fit in FITS:
         try:
             return pdf.render(
                 template.render(face=face, qr=code, fit=fit, preview=preview),
-                css=[_folder() / f"{name}.css" for name in dict.fromkeys(("completion", sheet))],
+                css=[_folder() / style for style in styles],
                 assets=_folder() / "art",
                 title={
                     "zh-CN": f"{title_zh} – {face.name} – {face.serial}",
