@@ -222,7 +222,7 @@ def _number(amount: Fraction, places: int = 2) -> imports.Cell:
 
 def _rows(cohort: Cohort) -> tuple[list[str], list[Sequence[imports.Cell]]]:
     head = [_("Name"), _("Home hospital"), *HEAD()]
-    rows = []
+    rows: list[Sequence[imports.Cell]] = []
     for entry in queries.cohort_ledger(cohort.id):
         home = entry.enrolment.home_hospital
         rows.append([entry.enrolment.person.name, home.name_zh if home else "", *_cells(entry)])
