@@ -228,6 +228,7 @@ def _join_ports() -> None:
         certificates_queries.tasks,
     ]
     ports.fact_changed.subscribe(certificates_services.fact_changed)
+    ports.fact_changed.subscribe(certificates_services.credits_changed)
     ports.certificate_holders[:] = [certificates_queries.holders]
     ports.home_progress[:] = [certificates_queries.progress_of]
     ports.checkpoints[:] = [

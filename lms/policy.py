@@ -192,6 +192,8 @@ class Permission(StrEnum):
     CERTIFICATE_ISSUE = "certificates.certificate.issue"
     CERTIFICATE_READ = "certificates.certificate.read"
     CERTIFICATE_REVOKE = "certificates.certificate.revoke"
+    CREDIT_READ = "certificates.credit.read"
+    CREDIT_CORRECT = "certificates.credit.correct"
 
 
 Predicate = Callable[[Actor, Any], bool]
@@ -502,6 +504,8 @@ TABLE: dict[Permission, list[list[Predicate]]] = {
     P.CERTIFICATE_ISSUE: [[_RUNS]],
     P.CERTIFICATE_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],
     P.CERTIFICATE_REVOKE: [[holds(R.DIRECTOR, R.ADMINISTRATOR)]],
+    P.CREDIT_READ: [[is_trainee], [_READS], [holds(R.EDUCATION_OFFICE)]],
+    P.CREDIT_CORRECT: [[holds(R.DIRECTOR, R.ADMINISTRATOR), is_someone_else_s_training]],
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lms.certificates import rules
+from lms.certificates.credential import CREDITS
 from lms.core import credentials, signing
 from lms.core.digests import sha256_hex
 
@@ -106,6 +107,19 @@ def serial_in(text: str, *, wording: re.Pattern[str] = _NUMBER) -> str | None:
         whole = wording.fullmatch(text)
         return rules.read_serial(whole[1]) if whole else None
     return next((serial for found in _NUMBER.findall(text) if (serial := rules.read_serial(found))), None)
+
+
+def kind_in(data: bytes) -> str | None:
+    """Which kind of certificate the credential inside a file says it is; None where there is no credential."""
+    for text in signing.texts(data):
+        if text.startswith("{") and "credentialSubject" in text:
+            try:
+                subject = json.loads(text)["credentialSubject"]
+                number = str(subject["achievement"]["id"])
+            except (ValueError, KeyError, TypeError):
+                continue
+            return rules.CREDIT if number.endswith(f"#{CREDITS}") else rules.COMPLETION
+    return None
 
 
 @dataclass(frozen=True)

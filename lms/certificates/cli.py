@@ -8,10 +8,11 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 
 from lms.accounts import queries as accounts
-from lms.certificates import checking, queries, services
+from lms.certificates import checking, queries, rules, services
 from lms.core import audit, clock, credentials, ids, signing
 from lms.core.db import transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
@@ -61,7 +62,9 @@ def verify(
         print(f"lms: {root} is not a certificate, or one of the lists is none")
         return 2
     check = finding.check
-    print(f"{file.name}: {WORDS[finding.code]}{f' ({finding.serial})' if finding.serial else ''}")
+    kind = KIND_WORDS.get(checking.kind_in(data) or "", "") if finding.serial else ""
+    about = ", ".join(filter(None, (finding.serial, kind)))
+    print(f"{file.name}: {WORDS[finding.code]}{f' ({about})' if about else ''}")
     if check.is_valid and check.revoked_at:
         print(
             f"The signer was withdrawn on {check.revoked_at:%Y-%m-%d}; time stamps prove that it signed before."
@@ -86,6 +89,8 @@ def verify(
         print("Whose lists these are was not asked: --issuer did.json checks it (/.well-known/did.json).")
     return 0 if found.code == "free" else 1
 
+
+KIND_WORDS = {"completion": "certificate of completion", "credit": "certificate of credits"}
 
 STATUS_WORDS = {
     "free": "none of the given lists withdraws it",
@@ -113,6 +118,7 @@ def export(to: Path, *, settings: Settings, everything: bool = False) -> int:
         lines.append(
             {
                 "serial": certificate.serial,
+                "kind": certificate.kind,
                 "state": certificate.state,
                 "pdf_sha256": newest.sha256 if newest else certificate.pdf_sha256,
                 "supersedes": certificate.supersedes,
@@ -140,7 +146,8 @@ def run(args: argparse.Namespace) -> int:
     if hasattr(args, "verb"):
         return act(args.verb, args.serial, reason=args.reason, login=args.by)
     if hasattr(args, "only"):
-        return issue(args.cohort, login=args.by, only=args.only)
+        period = (args.first, args.last) if args.kind == rules.CREDIT else None
+        return issue(args.cohort, login=args.by, only=args.only, period=period)
     return log_verify(args.head) if hasattr(args, "head") else status(args.serial)
 
 
@@ -154,7 +161,7 @@ def status(serial: str | None) -> int:
         print(f"lms: no certificate has the number {serial}", file=sys.stderr)
         return 2
     acts = [{"n": one.n, "act": one.act, "at": one.at.isoformat()} for one in found.history]
-    print(json.dumps({"serial": found.serial, "state": found.state, "history": acts}))
+    print(json.dumps({"serial": found.serial, "kind": found.kind, "state": found.state, "history": acts}))
     return 0
 
 
@@ -177,13 +184,36 @@ def act(verb: str, serial: str, *, reason: str, login: str) -> int:
     )
 
 
-def issue(cohort_id: str, *, login: str, only: list[str]) -> int:
-    """Issue to all of a cohort who are ready, or to the named enrolments; the worker makes the files."""
+def issue(
+    cohort_id: str,
+    *,
+    login: str,
+    only: list[str],
+    period: tuple[date | None, date | None] | None = None,
+) -> int:
+    """Issue to all of a cohort who are ready, or to the named enrolments; the worker makes the files.
+
+    ``period``: certificates of credits from its first day (None: the cohort's) to its last (None: today, at most the
+    cohort's last) instead of certificates of completion.
+    """
 
     def run(by: Actor) -> None:
         cohort = programmes.cohort(cohort_id, by, permission=Permission.CERTIFICATE_ISSUE)
-        chosen = queries.chosen(cohort, only or queries.ready_ids(cohort.id))
-        batch = services.issue(cohort, chosen, client_uuid=ids.public_id(), at=clock.now(), by=by)
+        at = clock.now()
+        if period is None:
+            chosen = queries.chosen(cohort, only or queries.ready_ids(cohort.id))
+            batch = services.issue(cohort, chosen, client_uuid=ids.public_id(), at=at, by=by)
+        else:
+            first = period[0] or cohort.start_on
+            batch = services.issue_credits(
+                cohort,
+                queries.chosen(cohort, only or queries.uncertified_ids(cohort)),
+                first=first,
+                last=period[1] or max(first, min(cohort.end_on, clock.today(at))),
+                client_uuid=ids.public_id(),
+                at=at,
+                by=by,
+            )
         items = queries.batch(batch.public_id, by).items
         refused = [
             {"person": item.enrolment.person.name, "why": queries.refusal_words(item.refusal, item.detail)}

@@ -5,11 +5,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from lms.certificates.face import CertificateFace
+from lms.certificates.face import CertificateFace, CreditFace
 from lms.core import credentials
 
 ZONE = ZoneInfo("Asia/Shanghai")
 PURPOSES = ("revocation", "suspension")
+CREDITS = "credits"
+"""Ends the id of the achievement of a certificate of credits, so that a file tells its kind without a register."""
 
 
 def created(face: CertificateFace) -> datetime:
@@ -35,11 +37,12 @@ def open_badge(face: CertificateFace, *, number: int) -> dict[str, Any]:
     list_number, index = credentials.status_place(number)
     names = dict.fromkeys(name for name in (face.name_zh, face.name_latin, face.name_native) if name)
     page = f"{base_url}/verify/{face.serial}"
+    name, narrative, earned = _said(face)
     return {
         "@context": [credentials.VC, credentials.OPEN_BADGES],
         "id": page,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
-        "name": _both(face.programme_zh, face.programme_en),
+        "name": name,
         "issuer": issuer,
         "validFrom": created(face).isoformat(),
         "credentialSubject": {
@@ -50,17 +53,15 @@ def open_badge(face: CertificateFace, *, number: int) -> dict[str, Any]:
             ],
             "activityStartDate": datetime.combine(face.from_on, time(), ZONE).isoformat(),
             "activityEndDate": datetime.combine(face.to_on, time(), ZONE).isoformat(),
-            **({"creditsEarned": face.hours} if face.hours else {}),
+            **({"creditsEarned": earned} if earned else {}),
             "achievement": {
-                "id": f"{page}#achievement",
+                "id": f"{page}#{CREDITS if isinstance(face, CreditFace) else 'achievement'}",
                 "type": ["Achievement"],
                 "achievementType": "Certificate",
-                "name": _both(face.programme_zh, face.programme_en),
+                "name": name,
                 "description": _both(face.cohort_zh, face.cohort_en)
                 or _both(face.programme_zh, face.programme_en),
-                "criteria": {
-                    "narrative": f"各项考核合格。 Met every requirement of the {face.weeks}-week programme."
-                },
+                "criteria": {"narrative": narrative},
                 "creator": issuer,
             },
         },
@@ -75,6 +76,26 @@ def open_badge(face: CertificateFace, *, number: int) -> dict[str, Any]:
             for purpose in PURPOSES
         ],
     }
+
+
+def _said(face: CertificateFace) -> tuple[str, str, float | int | None]:
+    """Name of the achievement, what it was earned by, and the credits."""
+    name = _both(face.programme_zh, face.programme_en)
+    if not isinstance(face, CreditFace):
+        return (
+            name,
+            f"各项考核合格。 Met every requirement of the {face.weeks}-week programme.",
+            face.hours,
+        )
+    tables = ", ".join(dict.fromkeys(one.table for one in face.years))
+    return (
+        f"学分证明 Continuing education credits · {name}",
+        (
+            f"{face.credits} 学分，{face.study_hours} 学时（{tables}）。 "
+            f"{face.credits} credits and {face.study_hours} hours by the rules {tables}, counted from minutes attended."
+        ),
+        float(face.credits),
+    )
 
 
 def signed_badge(face: CertificateFace, *, number: int, private_key: bytes) -> dict[str, Any]:

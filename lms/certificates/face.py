@@ -1,13 +1,50 @@
 """What stands on a certificate: facts copied when it is issued and never read again from anywhere else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
+from lms.certificates.rules import CREDIT
+
 RIGHT_TO_LEFT = frozenset(("ar", "ckb", "fa", "he", "kk-arab", "ky-arab", "ug", "ur"))
 """Languages whose native names run from the right (primary tag, or tag with its script)."""
+
+
+ANNEX_ROWS = 12
+"""Lines on one sheet of the annex, so few that long titles still fit."""
+
+LEVELS = {
+    1: ("仅可观摩", "may watch only"),
+    2: ("直接监督下操作，监督者在场", "direct supervision, the supervisor in the room"),
+    3: ("间接监督下操作，监督者可迅速到场", "indirect supervision, the supervisor quickly at hand"),
+    4: ("独立操作，监督者可联系到", "unsupervised, the supervisor within reach"),
+    5: ("可监督他人", "may supervise others"),
+}
+"""ten Cate's levels of supervision as they are printed."""
+
+
+@dataclass(frozen=True)
+class AnnexLine:
+    """One procedure that the competence committee has entrusted the holder with."""
+
+    code: str
+    title_zh: str
+    title_en: str
+    level: int
+    """ten Cate, 1 to 5."""
+    from_on: date
+
+    @property
+    def level_zh(self) -> str:
+        """The level in Chinese words."""
+        return LEVELS[self.level][0]
+
+    @property
+    def level_en(self) -> str:
+        """The level in English words."""
+        return LEVELS[self.level][1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +85,8 @@ class CertificateFace:
     """The public address that answers for this serial; also in the QR code."""
     demo: bool = False
     """Printed as a sample: the demonstration programme qualifies nobody."""
+    annex: tuple[AnnexLine, ...] = ()
+    """What the holder is entrusted with on the day of issue; printed on sheets of its own behind the first."""
 
     def __post_init__(self) -> None:
         if not self.serial or not self.name or not self.hospital_zh or not self.programme_zh:
@@ -88,6 +127,13 @@ class CertificateFace:
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
+    def annex_sheets(self) -> tuple[tuple[AnnexLine, ...], ...]:
+        """The annex as it is laid on sheets."""
+        return tuple(
+            self.annex[first : first + ANNEX_ROWS] for first in range(0, len(self.annex), ANNEX_ROWS)
+        )
+
+    @property
     def from_on_zh(self) -> str:
         """First day, ``2026年3月2日``."""
         return date_zh(self.from_on)
@@ -121,14 +167,66 @@ class CertificateFace:
         """All fields as JSON can say them, to be kept in the register and digested."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         days = {name: value.isoformat() for name, value in values.items() if isinstance(value, date)}
-        return values | days | {"units": [list(unit) for unit in self.units]}
+        lines = [asdict(one) | {"from_on": one.from_on.isoformat()} for one in self.annex]
+        values.pop("annex")
+        return (
+            values
+            | days
+            | {"units": [list(unit) for unit in self.units]}
+            | ({"annex": lines} if lines else {})  # facts from before there was an annex have none either
+        )
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "CertificateFace":
         """The face that ``facts()`` came from."""
         days = {name: date.fromisoformat(facts[name]) for name in ("from_on", "to_on", "issued_on")}
         units = tuple((zh, en) for zh, en in facts["units"])
-        return cls(**{**facts, **days, "units": units})
+        annex = tuple(
+            AnnexLine(**{**one, "from_on": date.fromisoformat(one["from_on"])})
+            for one in facts.get("annex", ())
+        )
+        return cls(**{**facts, **days, "units": units, "annex": annex})
+
+
+@dataclass(frozen=True)
+class CreditYear:
+    """What one calendar year brought under one table; numbers as they are printed."""
+
+    year: int
+    table: str
+    credits: str
+    hours: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreditFace(CertificateFace):
+    """The facts of one certificate of credits: what the ledger held for the period from ``from_on`` to ``to_on``."""
+
+    kind: str = CREDIT
+    credits: str
+    """All years together."""
+    study_hours: str
+    """学时 of all years together; not derived from the credits."""
+    minutes: int
+    """Attended, all activities together."""
+    years: tuple[CreditYear, ...]
+    project_number: str = ""
+    """项目编号 of the approved project; empty where there is none."""
+
+    def facts(self) -> dict[str, Any]:
+        """All fields as JSON can say them."""
+        return super().facts() | {"years": [asdict(one) for one in self.years]}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> "CreditFace":
+        """The face that ``facts()`` came from."""
+        years = tuple(CreditYear(**one) for one in facts["years"])
+        return super().from_facts({**facts, "years": years})  # type: ignore[return-value]  # made by cls
+
+
+def face_from(facts: Mapping[str, Any]) -> CertificateFace:
+    """The face of whatever kind the facts are of; those from before there were two say no kind."""
+    return (CreditFace if facts.get("kind") == CREDIT else CertificateFace).from_facts(facts)
 
 
 MONTHS = [

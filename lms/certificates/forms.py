@@ -2,8 +2,11 @@
 
 from wtforms import (
     BooleanField,
+    DateField,
     HiddenField,
     IntegerField,
+    RadioField,
+    SelectChoice,
     SelectMultipleField,
     StringField,
     TextAreaField,
@@ -78,3 +81,51 @@ class FileForm(Form):
     """A certificate's PDF that somebody was handed."""
 
     file = FileField(lazy("PDF of a certificate"))
+
+
+class PlanForm(Form):
+    """By whose rules a cohort's credits are counted."""
+
+    jurisdiction = RadioField(
+        lazy("Rules"),
+        choices=[
+            SelectChoice("CN", lazy("China (CN-2006 until 2024, CN-2024 since)")),
+            SelectChoice("EACCME", lazy("Europe (EACCME)")),
+            SelectChoice("AMA", lazy("United States (AMA PRA Category 1)")),
+        ],
+        default="CN",
+    )
+    project_number = StringField(
+        lazy("Project or accreditation number"),
+        validators=[Optional(), Length(max=60)],
+        description=lazy(
+            "Without one, what is studied counts as self-study, at most 10 credits a year in China."
+        ),
+    )
+    level = RadioField(
+        lazy("Level of the project"),
+        choices=[SelectChoice("national", lazy("National")), SelectChoice("provincial", lazy("Provincial"))],
+        default="national",
+        description=lazy("Only the rules of China until 2024 tell the two apart."),
+    )
+    project_cap = IntegerField(
+        lazy("Credits that the project brings one person at most"),
+        validators=[Optional(), NumberRange(1, 500)],
+        default=None,
+    )
+
+
+class StatementForm(ChooseForm):
+    """Whom to certify, for which period."""
+
+    first = DateField(lazy("First day"), [InputRequired(lazy("Give the first day."))])
+    last = DateField(lazy("Last day"), [InputRequired(lazy("Give the last day."))])
+
+
+class CorrectForm(ConfirmingForm):
+    """Why a line of a ledger is taken out or put back, by somebody who has just confirmed that it is them."""
+
+    reason = TextAreaField(
+        lazy("Reason"),
+        validators=[InputRequired(lazy("Say why; the reason stays in the ledger.")), Length(max=300)],
+    )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 from lms.accounts import queries as accounts
 from lms.certificates import queries, services
 from lms.certificates.credential import list_address, signed_badge
-from lms.certificates.face import CertificateFace
+from lms.certificates.face import face_from
 from lms.certificates.models import Certificate, CertificateDocument, CohortRule, StatusList
 from lms.certificates.rendering import render_face
 from lms.core import audit, clock, credentials, jobs, notices, pdf, signing, site
@@ -108,7 +108,7 @@ def issue(certificate_id: int, lease: Lease) -> None:
         )
     ).one()
     db.session.rollback()
-    face = CertificateFace.from_facts(facts)
+    face = face_from(facts)
     if (digest_of(facts), face.serial) != (digest, serial):
         raise GiveUp("the facts in the register are not those that were frozen")
     level, began = settings.signature_level, clock.now()

@@ -8,35 +8,46 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment
 
 import lms
-from lms.certificates.face import CertificateFace
+from lms.certificates.face import CertificateFace, CreditFace
 from lms.core import pdf, qr
 from lms.core.digests import sha256_hex
 
 ZONE = ZoneInfo("Asia/Shanghai")
 CREDENTIAL = "credential.json"
 CREDENTIAL_IS = "Open Badges 3.0, W3C Verifiable Credential 2.0"
+SHEETS = {
+    "completion": ("completion.html", ("completion.css",), "结业证书", "Certificate of Completion"),
+    "credit": (
+        "credit.html",
+        ("completion.css", "credit.css"),
+        "学分证明",
+        "Certificate of Continuing Education Credits",
+    ),
+}
+"""Template, style sheets and title of each kind."""
 FITS = (0, 1, 2)
-"""Steps of the style sheet, from roomy to tight; the first that keeps the sheet to one page is taken."""
+"""Steps of the style sheet, from roomy to tight; the first that keeps every sheet to its one page is taken."""
 
 
 def render_face(face: CertificateFace, *, credential: bytes | None = None, preview: bool = False) -> bytes:
-    """Draw the certificate, unsigned, on one A4 sheet, its credential attached. ``preview``: it says that it is none.
+    """Draw the certificate, unsigned, on one A4 sheet and those of its annex, its credential attached. ``preview``: it says that it is none.
 
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
     """
-    template = _templates().get_template("completion.html")
+    name, styles, title_zh, title_en = SHEETS["credit" if isinstance(face, CreditFace) else "completion"]
+    template = _templates().get_template(name)
     code = qr.data_uri(face.verify_url)
     attached = [pdf.Attachment(CREDENTIAL, CREDENTIAL_IS, credential)] if credential else []
     for fit in FITS:
         try:
             return pdf.render(
                 template.render(face=face, qr=code, fit=fit, preview=preview),
-                css=[_folder() / "completion.css"],
+                css=[_folder() / style for style in styles],
                 assets=_folder() / "art",
                 title={
-                    "zh-CN": f"结业证书 – {face.name} – {face.serial}",
-                    "en": f"Certificate of Completion – {face.name_latin or face.name} – {face.serial}",
+                    "zh-CN": f"{title_zh} – {face.name} – {face.serial}",
+                    "en": f"{title_en} – {face.name_latin or face.name} – {face.serial}",
                 },
                 identifier=face.serial,
                 created=datetime.combine(face.issued_on, time(), ZONE),
@@ -44,7 +55,7 @@ def render_face(face: CertificateFace, *, credential: bytes | None = None, previ
                 author=" ".join(filter(None, (face.sponsor_zh, face.sponsor_en))),
                 subject=" / ".join(filter(None, (face.programme_zh, face.programme_en))),
                 attachments=attached,
-                max_pages=1,
+                max_pages=1 + len(face.annex_sheets),
             )
         except pdf.TooManyPages:
             if fit == FITS[-1]:

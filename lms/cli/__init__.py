@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -199,6 +200,11 @@ def _parser() -> argparse.ArgumentParser:
     give = _add(certificates, "issue", acts.certificates, "issue to a cohort's trainees who are ready")
     give.add_argument("cohort", help="the cohort's id, as in its address")
     give.add_argument("--only", nargs="*", default=[], metavar="ENROLMENT", help="these trainees only")
+    give.add_argument("--kind", choices=("completion", "credit"), default="completion")
+    for name, words in (("first", "the cohort's first day"), ("last", "today")):
+        give.add_argument(
+            f"--{name}", type=date.fromisoformat, metavar="DAY", help=f"{name} day of credits; else {words}"
+        )
     for name, words in (
         ("revoke", "take a certificate back, for good"),
         ("suspend", "let a certificate not count for now"),

@@ -505,10 +505,12 @@ class Page:
     rows: Iterable[Sequence[Cell]]
     pictures: Sequence[tuple[int, int, bytes]] = ()
     """Row and column of the upper left corner, both from 0 (the header's row not counted), and a PNG, JPEG, GIF or BMP."""
+    header: Sequence[str] | None = None
+    """The sheet's own columns, where they are others than the book's."""
 
 
 def to_book(header: Sequence[str], pages: Iterable[Page]) -> bytes:
-    """A workbook whose sheets have the same columns; text is text, whatever it begins with."""
+    """A workbook whose sheets have these columns, or their own; text is text, whatever it begins with."""
     import openpyxl
     from openpyxl.drawing.image import Image
 
@@ -516,7 +518,7 @@ def to_book(header: Sequence[str], pages: Iterable[Page]) -> bytes:
     for page in pages:
         sheet = book.create_sheet(re.sub(r"[\[\]:*?/\\]", " ", page.title)[:31] or "Sheet1")
         sheet.freeze_panes = "A2"
-        sheet.append([_styled(sheet, name, is_bold=True) for name in header])
+        sheet.append([_styled(sheet, name, is_bold=True) for name in page.header or header])
         for row in page.rows:
             sheet.append([_styled(sheet, value) for value in row])
         for row_number, column, content in page.pictures:

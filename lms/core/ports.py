@@ -16,7 +16,8 @@ class FactChanged:
     """Something that a certificate rule may count has changed for one enrolment."""
 
     fact: str
-    """Name of the fact as certificate rules write it: ``lectures``, ``tests``, ``entries_signed`` or ``items_approved``."""
+    """Name of the fact as certificate rules write it: ``lectures``, ``tests``, ``entries_signed`` or ``items_approved``; also
+    ``attendance`` and ``sessions``, which credits are counted from."""
     enrolment_id: int | None
     """None: it changed for everybody in the cohort (a lecture was published)."""
     at: datetime
@@ -45,6 +46,25 @@ fact_changed = FactPort()
 
 certificate_holders: list[Callable[[Collection[int]], frozenset[int]]] = []
 """Which of some enrolments hold a certificate; at most one provider: certificates."""
+
+
+@dataclass(frozen=True)
+class Attended:
+    """A session (a conference, a round, a workshop) at which somebody was, for credits and hours."""
+
+    key: str
+    """The same for the same session, for ever; at most 60 characters."""
+    title_zh: str
+    title_en: str
+    day: date
+    seconds: int
+    """How long the person was there, not how long it was planned."""
+    role: str = "learner"
+    """``learner`` or ``speaker``."""
+
+
+attended: list[Callable[[int], Sequence[Attended]]] = []
+"""What each feature knows of the sessions that an enrolment (its id) attended or gave; ``fact_changed`` says ``sessions``."""
 
 
 @dataclass(frozen=True)

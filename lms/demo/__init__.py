@@ -26,6 +26,7 @@ from lms.assessments.models import KeyRevision, Test
 from lms.assessments.writer import Writer
 from lms.certificates import queries as certificates_queries
 from lms.certificates import services as certificates
+from lms.certificates.rules.crediting import Plan
 from lms.core import clock, ids, signing
 from lms.core.db import db, transaction
 from lms.core.passwords import hash_secret
@@ -177,6 +178,7 @@ def _programme(at: datetime) -> tuple[Cohort, dict[str, Person]]:
         by=None,
     )
     certificates.pin_rule(cohort, rule, at=before, by=None)
+    certificates.set_plan(cohort, Plan(), at=before, by=None)
     for number, (trainee, mentor) in enumerate(zip(TRAINEES, MENTORS, strict=True)):
         enrolment = programmes.enrol(
             people[trainee.key],

@@ -20,7 +20,7 @@ def send(
     """Answer with the stored file ``key``; whoever calls has checked that the reader may have it.
 
     The browser gets every file from the site's own address. Where files lie in a bucket, nginx fetches them there with an
-    address that the application signed for it; the browser never sees it (docs/decisions/0010-files-in-a-bucket.md).
+    address that the application signed for it; the browser never sees it (docs/decisions/0011-files-in-a-bucket.md).
     """
     prefix: str = current_app.config["X_ACCEL_PREFIX"]
     # A document out of a bucket comes through the application, so that a person who asks while the bucket is away gets a page.

@@ -114,3 +114,21 @@ def test_the_form_of_the_rule_knows_approved_items(board, cast, browser):
     assert queries.cohort_rule(cast.cohort.id).rule.expression == {
         "all": [{"fact": "items_approved", "at_least": 7}]
     }
+
+
+def test_the_annex_names_what_the_holder_is_entrusted_with_on_the_day_of_issue(board, bare_app, at):
+    board.decide(3, 3, 3)
+    board.decide(5, 5, 5, code="N02")
+    revoked = committee.entrustments(board.cast.enrolment, today=clock.today(at))
+    assert {one.standing for one in revoked} == {"in_force"}
+    issue_to(board.cast, board.cast.enrolment, at)
+    revoke(board, at)
+    Worker(bare_app).drain()
+    db.session.rollback()
+    db.session.expire_all()
+    row = db.session.scalars(select(Certificate)).one()
+    assert [(line["code"], line["level"]) for line in row.facts["annex"]] == [("N02", 5), ("N13", 3)]
+    with transaction():
+        services.replace(row, reason="the annex", at=at, by=board.cast.director)
+    new = db.session.scalars(select(Certificate).where(Certificate.supersedes == row.serial)).one()
+    assert len(new.facts["annex"]) == 1

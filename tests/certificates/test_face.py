@@ -9,7 +9,15 @@ import jinja2
 import pytest
 
 from lms.certificates import rendering
-from lms.certificates.face import CertificateFace, date_en, date_zh
+from lms.certificates.face import (
+    AnnexLine,
+    CertificateFace,
+    CreditFace,
+    CreditYear,
+    date_en,
+    date_zh,
+    face_from,
+)
 from lms.core import pdf
 from lms.core.digests import canonical_json
 
@@ -195,3 +203,44 @@ def test_a_name_that_no_font_can_draw_is_refused() -> None:
 
 def test_the_digest_of_the_look_is_that_of_its_files() -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", rendering.template_sha256())
+
+
+ANNEX = (
+    AnnexLine("N13", "新生儿腰椎穿刺", "Lumbar puncture, newborn", 3, date(2026, 9, 1)),
+    AnnexLine("N02", "复苏：初始步骤与面罩通气" * 8, "Resuscitation, ventilation " * 4, 5, date(2026, 9, 2)),
+)
+
+
+def test_the_annex_has_a_sheet_for_each_twelve_items_and_facts_without_one_are_as_before() -> None:
+    assert "annex" not in FACE.facts()
+    face = replace(FACE, annex=ANNEX * 7)
+    assert face_from(json.loads(json.dumps(face.facts()))) == face
+    assert [len(sheet) for sheet in face.annex_sheets] == [12, 2]
+    assert rendering.render_face(face)  # three sheets and no more, or it would refuse
+    words = text_of(face)
+    assert "附页：授权操作" in words
+    assert "direct supervision" in words
+    assert "附页" not in text_of(FACE)
+
+
+CREDITS = CreditFace(
+    **{name: value for name, value in vars(FACE).items() if name != "hours"},
+    credits="27.5",
+    study_hours="97.5",
+    minutes=1200,
+    years=(CreditYear(2026, "CN-2024", "2.5", "7.5"), CreditYear(2027, "CN-2024", "25", "90")),
+    project_number="2026-06-01-012",
+)
+
+
+def test_a_certificate_of_credits_fits_on_its_sheet_and_is_drawn_again_byte_for_byte() -> None:
+    long = replace(
+        CREDITS,
+        name_zh="阿卜杜热西提·麦麦提明·伊敏江",
+        hospital_zh="新疆维吾尔自治区克孜勒苏柯尔克孜自治州阿克陶县人民医院儿科重症监护中心",
+        hospital_en="Akto County People's Hospital of the Kizilsu Kirghiz Autonomous Prefecture",
+    )
+    for face in (CREDITS, long):
+        again = face_from(json.loads(json.dumps(face.facts())))
+        assert again == face
+        assert rendering.render_face(face) == rendering.render_face(again)

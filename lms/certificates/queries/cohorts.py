@@ -17,12 +17,10 @@ from lms.certificates.models import (
     CohortRule,
     IssueBatch,
     IssueItem,
-    LogEntry,
     RuleVersion,
     Standing,
     Waiver,
 )
-from lms.certificates.queries.log import history
 from lms.certificates.rules import FactValue, Trace
 from lms.core import approvals, pdf
 from lms.core.db import db
@@ -147,18 +145,24 @@ def requirements(trace: Trace) -> tuple[Requirement, ...]:
 def _current(person_or_enrolment: Any) -> Certificate | None:
     return db.session.scalar(
         select(Certificate)
-        .where(person_or_enrolment, Certificate.state.in_(("good", "suspended", "reserved")))
+        .where(
+            person_or_enrolment,
+            Certificate.kind == rules.COMPLETION,
+            Certificate.state.in_(("good", "suspended", "reserved")),
+        )
         .order_by(Certificate.id.desc())
         .limit(1)
     )
 
 
 def holders(enrolment_ids: Collection[int]) -> frozenset[int]:
-    """Which of the enrolments hold a good certificate."""
+    """Which of the enrolments hold a good certificate of completion."""
     return frozenset(
         db.session.scalars(
             select(Certificate.enrolment_id).where(
-                Certificate.enrolment_id.in_(enrolment_ids), Certificate.state == "good"
+                Certificate.enrolment_id.in_(enrolment_ids),
+                Certificate.kind == rules.COMPLETION,
+                Certificate.state == "good",
             )
         )
     )
@@ -172,7 +176,12 @@ def progress_of(by: Actor, _at: datetime) -> Progress | None:
         select(Standing.trace, Certificate.serial)
         .join(Enrolment, Enrolment.id == Standing.enrolment_id)
         .outerjoin(
-            Certificate, and_(Certificate.enrolment_id == Standing.enrolment_id, Certificate.state == "good")
+            Certificate,
+            and_(
+                Certificate.enrolment_id == Standing.enrolment_id,
+                Certificate.kind == rules.COMPLETION,
+                Certificate.state == "good",
+            ),
         )
         .where(Enrolment.person_id == by.person_id, Enrolment.state != "withdrawn")
         .order_by(Enrolment.id.desc())
@@ -259,7 +268,11 @@ class Matrix:
 
 
 def _certificate_in(*states: str) -> Any:
-    return exists().where(Certificate.enrolment_id == Enrolment.id, Certificate.state.in_(states))
+    return exists().where(
+        Certificate.enrolment_id == Enrolment.id,
+        Certificate.kind == rules.COMPLETION,
+        Certificate.state.in_(states),
+    )
 
 
 def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int) -> Matrix:
@@ -308,6 +321,7 @@ def matrix(cohort: Cohort, *, state: str, search: str, page: int, per_page: int)
         select(Certificate)
         .where(
             Certificate.enrolment_id.in_(numbers),
+            Certificate.kind == rules.COMPLETION,
             Certificate.state.in_(("good", "suspended", "reserved")),
         )
         .order_by(Certificate.edition)  # the one that counts comes before the one that is to replace it
@@ -406,23 +420,26 @@ def enrolment_to_issue(enrolment_id: int) -> Enrolment:
     ).one()
 
 
-def rule_of(certificate: Certificate) -> RuleVersion:
-    """The rule that a certificate was issued under."""
-    return db.session.get_one(RuleVersion, certificate.rule_id)
+def rule_of(certificate: Certificate) -> RuleVersion | None:
+    """The rule that a certificate was issued under; a certificate of credits has none."""
+    return db.session.get_one(RuleVersion, certificate.rule_id) if certificate.rule_id else None
 
 
 def has_issued(cohort_id: int) -> bool:
-    """Whether anybody in the cohort has ever been given a number."""
-    return bool(db.session.scalar(select(exists().where(Certificate.cohort_id == cohort_id))))
+    """Whether anybody in the cohort has ever been given the number of a certificate of completion."""
+    given = exists().where(Certificate.cohort_id == cohort_id, Certificate.kind == rules.COMPLETION)
+    return bool(db.session.scalar(select(given)))
 
 
 def standing_certificates(enrolment_ids: Collection[int]) -> Sequence[Certificate]:
-    """The good and suspended certificates of some enrolments, with the rules they were issued under."""
+    """The good and suspended certificates of completion of some enrolments, with the rules they were issued under."""
     return db.session.scalars(
         select(Certificate)
         .options(joinedload(Certificate.rule))
         .where(
-            Certificate.enrolment_id.in_(list(enrolment_ids)), Certificate.state.in_(("good", "suspended"))
+            Certificate.enrolment_id.in_(list(enrolment_ids)),
+            Certificate.kind == rules.COMPLETION,
+            Certificate.state.in_(("good", "suspended")),
         )
     ).all()
 
@@ -448,54 +465,6 @@ def successor(certificate: Certificate) -> Certificate | None:
         select(Certificate).where(
             Certificate.supersedes == certificate.serial, Certificate.state == "reserved"
         )
-    )
-
-
-@dataclass(frozen=True)
-class PublicCertificate:
-    """What anybody may know of a certificate."""
-
-    serial: str
-    state: str
-    name: str
-    """Masked unless the asker holds the key of the paper's QR."""
-    name_is_full: bool
-    facts: Mapping[str, Any]
-    closed_at: datetime | None
-    superseded_by: str | None
-    history: Sequence[LogEntry]
-    pdf_sha256: str
-
-
-def public_certificate(text: str, *, key: str) -> PublicCertificate | None:
-    """The register's answer to a stranger; None where no such certificate was ever issued."""
-    serial = rules.read_serial(text)
-    found = db.session.scalar(select(Certificate).where(Certificate.serial == serial)) if serial else None
-    if found is None or found.state == "reserved":
-        return None
-    is_full = bool(key) and key == found.verify_key
-    name = found.facts["name_zh"] or found.facts["name_latin"]
-    latin = found.facts["name_latin"] if found.facts["name_zh"] else ""
-    shown = " ".join(
-        filter(None, (name, latin) if is_full else (rules.masked(name), rules.masked(latin) if latin else ""))
-    )
-    follower = None
-    if found.state == "superseded":
-        follower = db.session.scalar(
-            select(Certificate.serial).where(
-                Certificate.supersedes == found.serial, Certificate.state != "reserved"
-            )
-        )
-    return PublicCertificate(
-        found.serial,
-        found.state,
-        shown,
-        is_full,
-        found.facts,
-        found.closed_at,
-        follower,
-        history(found.id),
-        found.pdf_sha256 or "",
     )
 
 
@@ -572,6 +541,7 @@ def refusal_words(code: str, detail: str) -> str:
         "open": _("Requirements are still open."),
         "name_missing": _("The name in Chinese or Latin letters is missing."),
         "name_glyphs": _("No shipped font can draw: %(characters)s", characters=detail),
+        "no_credits": _("The ledger has no credits and no hours in this period."),
     }.get(code, code)
 
 

@@ -5,19 +5,18 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lms import policy
-from lms.accounts.models import Person
 from lms.certificates import queries, rules
-from lms.certificates.face import CertificateFace
-from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion, SerialCounter
-from lms.certificates.services import documents, log, register, standing
-from lms.core import audit, clock, ids, jobs, site
+from lms.certificates.face import AnnexLine, CertificateFace
+from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion
+from lms.certificates.services import crediting, documents, log, register, standing, statements
+from lms.certificates.services.reserving import ISSUE, lock_people, reserve
+from lms.core import audit, clock, jobs, site
 from lms.core.db import db
-from lms.core.digests import digest_of
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
+from lms.logbooks.queries import committee
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort, Enrolment
 
@@ -26,8 +25,6 @@ UNIT_NAMES = {
     "PICU": ("儿童重症监护室", "Pediatric Intensive Care Unit"),
     "other": ("其他科室", "another unit"),
 }
-
-ISSUE = "certificates.issue"
 
 
 def issue(
@@ -52,7 +49,7 @@ def issue(
     )
     db.session.add(batch)
     db.session.flush()
-    _lock_people([enrolment.person_id for enrolment in enrolments])
+    lock_people([enrolment.person_id for enrolment in enrolments])
     everyone = queries.facts(cohort.id) if len(enrolments) > 5 else {}
     waived = queries.waived([enrolment.id for enrolment in enrolments])
     for enrolment in enrolments:
@@ -61,83 +58,12 @@ def issue(
         item = IssueItem(batch_id=batch.id, enrolment_id=enrolment.id)
         refusal = queries.refusal(enrolment, trace)
         if refusal is None:
-            item.certificate_id = _reserve(enrolment, cohort, trace, rule=pinned.rule, at=at, by=by).id
+            item.certificate_id = _complete(enrolment, cohort, trace, rule=pinned.rule, at=at, by=by).id
         else:
             item.refusal, item.detail = refusal
         db.session.add(item)
     db.session.flush()
     return batch
-
-
-def _reserve(
-    enrolment: Enrolment,
-    cohort: Cohort,
-    trace: rules.Trace,
-    *,
-    rule: RuleVersion,
-    at: datetime,
-    by: Actor,
-    instead_of: Certificate | None = None,
-    cause: str = "",
-) -> Certificate:
-    """Take the next serial and freeze the facts; the one that is being made or counts already is given back instead.
-
-    ``instead_of``: the certificate that the new one replaces. The person is locked by the caller.
-    """
-    programme, today = cohort.programme, clock.today(at)
-    editions = db.session.scalars(
-        select(Certificate)
-        .where(
-            Certificate.person_id == enrolment.person_id,
-            Certificate.programme_id == programme.id,
-            Certificate.kind == "completion",
-        )
-        .order_by(Certificate.edition)
-    ).all()
-    for earlier in editions:
-        if earlier.state == "reserved" or (earlier.state in {"good", "suspended"} and instead_of is None):
-            return earlier
-    serial = rules.serial(programme.code, today.year, _next_number(programme.id, today.year))
-    key = ids.public_id()
-    face = face_of(enrolment, cohort, serial=serial, verify_key=key, issued_on=today)
-    row = Certificate(
-        serial=serial,
-        programme_id=programme.id,
-        cohort_id=cohort.id,
-        enrolment_id=enrolment.id,
-        person_id=enrolment.person_id,
-        edition=len(editions) + 1,
-        supersedes=instead_of.serial if instead_of else None,
-        cause=cause,
-        facts=face.facts(),
-        facts_sha256=digest_of(face.facts()),
-        trace=trace.document(),
-        rule_id=rule.id,
-        verify_key=key,
-        reserved_at=at,
-        requested_by=by.account_id,
-    )
-    db.session.add(row)
-    db.session.flush()
-    audit.record(
-        "certificates.certificate.reserve",
-        scope=f"programme:{programme.id}",
-        at=at,
-        account_id=by.account_id,
-        subject=f"certificate:{serial}",
-        facts=row.facts_sha256,
-    )
-    jobs.enqueue(ISSUE, row.id)
-    return row
-
-
-def _lock_people(person_ids: Sequence[int]) -> None:
-    """One reservation at a time for each person, taken in one order, so that two presses wait and never meet.
-
-    Rows that only point to the person (a lease that ends) need not wait: waiting for each other they would lock up.
-    """
-    people = select(Person.id).where(Person.id.in_(person_ids)).order_by(Person.id)
-    db.session.execute(people.with_for_update(key_share=True)).all()
 
 
 def replace(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -> Certificate:
@@ -148,11 +74,13 @@ def replace(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -
     """
     policy.require(by, Permission.CERTIFICATE_REVOKE, certificate, see=Permission.CERTIFICATE_READ)
     why = register.said(reason)
-    _lock_people([certificate.person_id])
+    lock_people([certificate.person_id])
     held = register.locked(certificate.id)
     rules.move(held.state, "supersede")
     enrolment = queries.enrolment_to_issue(held.enrolment_id)
     cohort = enrolment.cohort
+    if held.kind == rules.CREDIT:
+        return statements.again(held, enrolment, cause=why, at=at, by=by)
     pinned = queries.cohort_rule(cohort.id)
     assert pinned is not None
     waived = queries.waived([enrolment.id]).get(enrolment.id, frozenset())
@@ -161,24 +89,41 @@ def replace(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -
     rule = pinned.rule
     if not trace.met:
         earlier = queries.rule_of(held)
+        assert earlier is not None  # every certificate of completion has one
         if rules.still_holds(earlier.expression, rules.Trace.of_document(held.trace), facts, waived):
             trace, rule = rules.Trace.of_document(held.trace), earlier
     refusal = queries.refusal(enrolment, trace)
     if refusal is not None:
         raise RuleBroken(refusal[0], queries.refusal_words(*refusal))
-    return _reserve(enrolment, cohort, trace, rule=rule, at=at, by=by, instead_of=held, cause=why)
+    return _complete(enrolment, cohort, trace, rule=rule, at=at, by=by, instead_of=held, cause=why)
 
 
-def _next_number(programme_id: int, year: int) -> int:
-    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    number = db.session.scalar(
-        insert(SerialCounter)
-        .values(programme_id=programme_id, year=year, last=1)
-        .on_conflict_do_update(index_elements=["programme_id", "year"], set_={"last": SerialCounter.last + 1})
-        .returning(SerialCounter.last)
+def _complete(
+    enrolment: Enrolment,
+    cohort: Cohort,
+    trace: rules.Trace,
+    *,
+    rule: RuleVersion,
+    at: datetime,
+    by: Actor,
+    instead_of: Certificate | None = None,
+    cause: str = "",
+) -> Certificate:
+    """Reserve a certificate of completion."""
+    return reserve(
+        enrolment,
+        cohort,
+        kind=rules.COMPLETION,
+        face=lambda serial, key: face_of(
+            enrolment, cohort, serial=serial, verify_key=key, issued_on=clock.today(at)
+        ),
+        trace=trace.document(),
+        rule=rule,
+        at=at,
+        by=by,
+        instead_of=instead_of,
+        cause=cause,
     )
-    assert number is not None
-    return int(number)
 
 
 def face_of(
@@ -209,6 +154,13 @@ def face_of(
         issued_on=issued_on,
         verify_url=rules.verify_url(site.settings().base_url, serial, verify_key),
         demo=programme.is_sample,
+        annex=tuple(
+            AnnexLine(
+                one.item.code, one.item.title_zh, one.item.title_en, one.record.level, one.record.from_on
+            )
+            for one in committee.entrustments(enrolment, today=issued_on)
+            if one.standing == "in_force"
+        ),
     )
 
 
@@ -289,7 +241,7 @@ def finish(
     if before is not None and before.state == "revoked":
         register.act(row, "revoke", reason=before.reason, at=at, account_id=row.requested_by)
     else:
-        standing.weigh_now(row, at=at)
+        (crediting if row.kind == rules.CREDIT else standing).weigh_now(row, at=at)
 
 
 def _superseded_by(row: Certificate, *, at: datetime) -> Certificate | None:

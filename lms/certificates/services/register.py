@@ -110,9 +110,8 @@ def suspend(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -
     db.session.flush()
 
 
-def suspend_for_facts(certificate: Certificate, *, at: datetime) -> None:
+def suspend_for_facts(certificate: Certificate, *, why: str, at: datetime) -> None:
     """What it was issued for is no longer there."""
-    why = _("A requirement that it was issued for is no longer met.")
     held = act(certificate, "suspend", reason=why, at=at, account_id=None)
     held.suspended_for = "facts"
     tell(held, SUSPENDED, at=at, reason=why)
@@ -125,6 +124,13 @@ def lift(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -> N
     held = locked(certificate.id)
     if held.state == "good":
         return
+    if held.suspended_for == "facts" and held.kind == rules.CREDIT:
+        raise RuleBroken(
+            "facts_gone",
+            _(
+                "The ledger has less than it states. Once it has as much again, the certificate counts by itself; else replace it."
+            ),
+        )
     if held.suspended_for == "facts":
         raise RuleBroken(
             "facts_gone",

@@ -20,6 +20,8 @@ RESTAND = "certificates.restand"
 
 def fact_changed(change: FactChanged) -> None:
     """A counted fact changed: make the one standing anew at once, or mark the whole cohort's as stale."""
+    if change.fact not in rules.FACTS:
+        return
     if change.enrolment_id is not None:
         enrolment = db.session.get_one(Enrolment, change.enrolment_id)
         pinned = queries.cohort_rule(enrolment.cohort_id)
@@ -78,11 +80,13 @@ def restand(pinned: CohortRule, *, at: datetime, only: Enrolment | None = None) 
 
 def weigh(certificate: Certificate, facts: queries.Facts, waived: frozenset[str], *, at: datetime) -> None:
     """Suspend a certificate whose facts are gone; lift one that was suspended for that and has them again."""
+    assert certificate.rule is not None  # every certificate of completion has one
     holds = rules.still_holds(
         certificate.rule.expression, rules.Trace.of_document(certificate.trace), facts, waived
     )
     if certificate.state == "good" and not holds:
-        register.suspend_for_facts(certificate, at=at)
+        why = _("A requirement that it was issued for is no longer met.")
+        register.suspend_for_facts(certificate, why=why, at=at)
     elif certificate.state == "suspended" and certificate.suspended_for == "facts" and holds:
         register.lift_now(certificate, reason=_("The requirement is met again."), at=at, account_id=None)
 

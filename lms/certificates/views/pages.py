@@ -8,7 +8,7 @@ from zipfile import ZIP_STORED, ZipFile
 from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from lms.certificates import queries, services
+from lms.certificates import queries, rules, services
 from lms.certificates.forms import ChooseForm, DecideForm, ReasonForm, RuleForm, WaiverForm
 from lms.certificates.views.blueprint import bp
 from lms.core import approvals, clock, credentials, limits, qr, signer, signing, site
@@ -34,8 +34,13 @@ RUNNERS = (Role.ADMINISTRATOR, Role.COORDINATOR, Role.DIRECTOR)
 @members
 def progress() -> ResponseReturnValue:
     """What the trainee has and what is still missing."""
+    way = queries.own_way(actor())
     return render_template(
-        "certificates/progress.html", tab="progress", way=queries.own_way(actor()), own=True
+        "certificates/progress.html",
+        tab="progress",
+        way=way,
+        own=True,
+        counts_credits=way is not None and queries.credit_plan(way.enrolment.cohort_id) is not None,
     )
 
 
@@ -359,6 +364,7 @@ def certificate(serial: str) -> ResponseReturnValue:
         "certificates/certificate.html",
         tab="progress",
         certificate=found,
+        kind=rules.kind_words(found.kind),
         history=queries.history(found.id),
         has_credential=queries.has_credential(found),
         successor=queries.successor(found),

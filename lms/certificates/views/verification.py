@@ -173,6 +173,7 @@ def verify(serial: str) -> ResponseReturnValue:
             "certificates/verify.html",
             found=found,
             serial=found.serial if found else serial[:60],
+            kind=rules.kind_words(found.kind) if found else "",
             slipped=found is None and rules.read_serial(serial) is None,
             checked_at=clock.now(),
             key=request.args.get("k", ""),
@@ -188,6 +189,7 @@ def _verdict(found: queries.PublicCertificate | None, serial: str) -> dict[str, 
         return {"serial": serial[:60], "state": "unknown", "name": None}
     return {
         "serial": found.serial,
+        "kind": found.kind,
         "state": found.state,
         "name": found.name,
         "programme": found.facts["programme_zh"],

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 
 from lms import policy
-from lms.core import audit, clock
+from lms.core import audit, clock, ports
 from lms.core.db import db
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
@@ -68,6 +68,7 @@ def confirm(
             subject=f"enrolment:{enrolment.public_id}",
             days=written,
         )
+        ports.fact_changed.tell(ports.FactChanged("attendance", enrolment.id, at))
     return written
 
 

@@ -11,6 +11,10 @@ from lms.core.i18n import _, _n
 FACTS = ("lectures", "tests", "entries_signed", "items_approved")
 """Every fact that some feature provides; a rule that names another is refused at publication."""
 
+COMPLETION, CREDIT = "completion", "credit"
+KINDS = (COMPLETION, CREDIT)
+"""结业证书 and 学分证明: two documents in one register."""
+
 ALL = "all"
 """``at_least: all`` asks for as many as there are in the cohort."""
 
@@ -156,6 +160,11 @@ def _leaves(expression: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if "fact" in expression:
         return [expression]
     return [leaf for part in next(iter(expression.values())) for leaf in _leaves(part)]
+
+
+def kind_words(kind: str) -> str:
+    """What kind of certificate it is, everywhere."""
+    return _("Certificate of credits") if kind == CREDIT else _("Certificate of completion")
 
 
 def title(fact: str) -> str:

@@ -6,9 +6,29 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from lms.certificates.models.crediting import CreditEntry, CreditPlan
 from lms.core.db import Base, WithId, append_only
 from lms.core.jobs import Leased
 from lms.programmes.models import Cohort, Enrolment
+
+__all__ = [
+    "Certificate",
+    "CertificateDocument",
+    "CertificateFile",
+    "CohortRule",
+    "CreditEntry",
+    "CreditPlan",
+    "IssueBatch",
+    "IssueItem",
+    "LogEntry",
+    "LogHead",
+    "LogState",
+    "RuleVersion",
+    "SerialCounter",
+    "Standing",
+    "StatusList",
+    "Waiver",
+]
 
 
 class RuleVersion(WithId, Base):
@@ -103,15 +123,17 @@ class Certificate(WithId, Leased, Base):
     enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"))
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20), default="completion")
+    """``completion`` (结业证书) or ``credit`` (学分证明); ``rules.KINDS``."""
     edition: Mapped[int] = mapped_column(default=1)
     state: Mapped[str] = mapped_column(String(12), default="reserved")
     facts: Mapped[dict[str, Any]]
     """What the document says (``CertificateFace.facts()``); frozen at reservation."""
     facts_sha256: Mapped[str] = mapped_column(String(64))
     trace: Mapped[dict[str, Any]]
-    """The evaluation that allowed it."""
-    rule_id: Mapped[int] = mapped_column(ForeignKey("certificate_rule_version.id"))
-    rule: Mapped[RuleVersion] = relationship(lazy="raise")
+    """The evaluation that allowed it; of a credit certificate, the years and sums that it states."""
+    rule_id: Mapped[int | None] = mapped_column(ForeignKey("certificate_rule_version.id"))
+    """The rule of a completion certificate; None for a credit certificate, which states what the ledger has."""
+    rule: Mapped[RuleVersion | None] = relationship(lazy="raise")
     verify_key: Mapped[str] = mapped_column(String(24))
     """In the QR's address: who holds the paper sees the full name on the verification page."""
     reserved_at: Mapped[datetime]
