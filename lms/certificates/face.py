@@ -12,7 +12,7 @@ RIGHT_TO_LEFT = frozenset(("ar", "ckb", "fa", "he", "kk-arab", "ky-arab", "ug", 
 """Languages whose native names run from the right (primary tag, or tag with its script)."""
 
 
-ANNEX_ROWS = 12
+ANNEX_ROWS = 10
 """Lines on one sheet of the annex, so few that long titles still fit."""
 
 LEVELS = {
