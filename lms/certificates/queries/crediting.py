@@ -43,6 +43,18 @@ def credit_plan(cohort_id: int) -> CreditPlan | None:
     )
 
 
+def is_credited(enrolment_id: int) -> bool:
+    """Whether the cohort of an enrolment counts credits at all."""
+    return bool(
+        db.session.scalar(
+            select(CreditPlan.id)
+            .join(Enrolment, Enrolment.cohort_id == CreditPlan.cohort_id)
+            .where(Enrolment.id == enrolment_id)
+            .limit(1)
+        )
+    )
+
+
 # What a trainee did
 
 

@@ -30,7 +30,8 @@ def credits_changed(change: FactChanged) -> None:
     """What was attended changed: count anew in the same transaction; a lecture that is only published changes nothing."""
     if change.fact not in COUNTED or change.enrolment_id is None:
         return
-    count(db.session.get_one(Enrolment, change.enrolment_id), at=change.at)
+    if queries.is_credited(change.enrolment_id):
+        count(db.session.get_one(Enrolment, change.enrolment_id), at=change.at)
 
 
 def set_plan(cohort: Cohort, plan: rules.Plan, *, at: datetime, by: Actor | None) -> CreditPlan:
