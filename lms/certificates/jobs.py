@@ -291,6 +291,7 @@ def register() -> None:
             ready=_extendable,
             run=extend,
             gave_up=lambda _row_id, _why: None,
+            label=lazy("Renew the evidence of a certificate"),
             max_attempts=1_000_000,
             signs=True,
         )
@@ -306,6 +307,7 @@ def register() -> None:
             ),
             run=publish_list,
             gave_up=lambda _row_id, _why: None,
+            label=lazy("Publish a status list"),
             max_attempts=1_000_000,
             signs=True,
         )
@@ -331,6 +333,7 @@ def register() -> None:
             ready=lambda: CohortRule.is_stale.is_(True),
             run=restand,
             gave_up=lambda _row_id, _why: None,
+            label=lazy("Count the requirements anew"),
             max_attempts=1_000_000,
         )
     )
