@@ -1,3 +1,4 @@
+# ruff: noqa: F811 (fixtures of other modules)
 """The ledger of credits and the certificate that states it: counted, corrected, issued, suspended, superseded."""
 
 import io
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from lms.assessments import models as exams
 from lms.certificates import checking, cli, queries, services
 from lms.certificates.models import Certificate
 from lms.certificates.rules import crediting as rules
@@ -19,6 +21,7 @@ from lms.core.jobs import Worker
 from lms.core.ports import Attended
 from lms.core.storage import storage
 from lms.programmes.models import Attendance, Placement
+from tests.assessments.conftest import candidate, desk  # noqa: F401 (a real sitting)
 from tests.cast import PIN
 
 PLAN = rules.Plan(project_number="2026-06-01-012")
@@ -208,22 +211,41 @@ def test_a_struck_line_that_is_worth_something_else_now_comes_back_as_it_is_now(
     assert sum_of(planned) == (Fraction(1, 2), Fraction(3, 2))
 
 
-def test_a_watched_lecture_counts_once_a_test_is_passed(app, bare_app, ruled, complete, at, monkeypatch):
+def test_a_watched_lecture_counts_once_a_test_is_passed_and_no_longer_after_a_regrade(
+    app, bare_app, ruled, desk, candidate, complete, at
+):
     with transaction():
         services.set_plan(cohort(ruled), rules.Plan(), at=at, by=ruled.administrator)
     complete(ruled.enrolment)
     assert not ledger(ruled)
-    page = queries.own_credits(ruled.trainee)
-    assert page.untested == 1
-    passed = {ruled.enrolment.id: 1}  # what the tests' own query says; it is tested where it is made
-    monkeypatch.setattr("lms.assessments.queries.passed_tests", lambda _ids: passed)
-    with transaction():
-        ports.fact_changed.tell(ports.FactChanged("tests", ruled.enrolment.id, at))
+    assert queries.own_credits(ruled.trainee).untested == 1
+    trainee = candidate()
+    trainee.start(desk.test)
+    for slot, right in desk.keys.items():
+        trainee.choose(slot, right)
+    trainee.client.post(f"{trainee.url}/submit")
+    Worker(bare_app).drain()
+    db.session.expire_all()
     (line,) = ledger(ruled)
     assert (line.kind, line.seconds, line.category) == ("lecture", 30, "self_study")
-    passed.clear()
-    with transaction():
+    run = db.session.scalars(select(exams.GradeRun)).one()
+    grade = db.session.scalars(select(exams.Grade)).one()
+    with transaction():  # a further run in which nothing was right
+        again = exams.GradeRun(
+            test_id=run.test_id, n=2, keys=run.keys, keys_sha256=run.keys_sha256,
+            engine_version=run.engine_version, cut_percent=run.cut_percent, created_at=at,
+        )  # fmt: skip
+        db.session.add(again)
+        db.session.flush()
+        db.session.add(
+            exams.Grade(
+                grade_run_id=again.id, sitting_id=grade.sitting_id, score=0, maximum=grade.maximum,
+                cut_percent=60, decision="fail", at=at,
+            )
+        )  # fmt: skip
+        db.session.flush()
         ports.fact_changed.tell(ports.FactChanged("tests", ruled.enrolment.id, at))
+    assert len(ledger(ruled)) == 2
     assert sum(one.seconds for one in ledger(ruled)) == 0
 
 
