@@ -1,19 +1,22 @@
 """Fixtures of all tests: a fresh database each, the real app, the cast."""
 
 import contextvars
+import functools
 import itertools
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
-from jinja2 import FileSystemBytecodeCache
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -22,10 +25,11 @@ from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from lms.app import create_app
-from lms.core import clock
+from lms.core import clock, digests
 from lms.core.db import db, transaction
 from lms.migrations import build_schema
 from lms.settings import Settings, load
+from lms.web import assets
 from tests.cast import Cast, build_cast, recall_cast
 from tests.servers import ObjectStore
 
@@ -37,24 +41,25 @@ REDIS = re.sub(  # a numbered database of its own for each process that runs tes
 )
 _numbers = itertools.count()
 
-_builders: dict[object, Callable[..., tuple[str, str]]] = {}
-_compile_builder = Rule._compile_builder
+_rules: dict[object, tuple[object, ...]] = {}
+_compile_rule = Rule.compile
 
 
-def _builder(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-    """Werkzeug compiles two functions for each address of each app: most of the cost of an app, the same for all apps."""
-    about = (
-        rule.rule,
-        tuple(rule._trace),
-        tuple(sorted((rule.defaults or {}).items())),
-        append_unknown,
-    )
-    if about not in _builders:
-        _builders[about] = _compile_builder(rule, append_unknown)
-    return _builders[about]
+def _compile(rule: Rule) -> None:
+    """Werkzeug takes every address of every app apart and compiles two functions for it: most of the cost of an app, and
+    the same for all apps of ours."""
+    about = (rule.rule, rule.host, rule.subdomain, tuple(sorted((rule.defaults or {}).items())))
+    if about not in _rules:
+        _compile_rule(rule)
+        builders = rule._build.__func__, rule._build_unknown.__func__  # type: ignore[attr-defined]
+        _rules[about] = rule._parts, rule._trace, rule._converters, frozenset(rule.arguments), builders
+        return
+    rule._parts, rule._trace, rule._converters, arguments, builders = _rules[about]  # type: ignore[assignment]
+    rule.arguments.update(arguments)
+    rule._build, rule._build_unknown = (builder.__get__(rule) for builder in builders)  # type: ignore[attr-defined]
 
 
-Rule._compile_builder = _builder  # type: ignore[method-assign]
+Rule.compile = _compile  # type: ignore[method-assign]
 
 # And SQLAlchemy compiles each statement once for each engine. The dialects of one kind are alike here.
 _statements: LRUCache[object, object] = LRUCache(2000)
@@ -62,10 +67,35 @@ for _kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):
     _kind.__eq__ = lambda one, other: type(one) is type(other)
     _kind.__hash__ = lambda one: hash(type(one))
 
+# One salt for all: scrypt, slow on purpose, answers once for each passphrase and not once for each key that is sealed.
+digests._new_salt = lambda: b"a salt for tests"  # type: ignore[attr-defined]
+
+# The files of the pages do not change while tests run.
+assets.sources = functools.cache(assets.sources)  # type: ignore[assignment]
+
 hypothesis_settings.register_profile(
     "house", deadline=None
 )  # tests do not time: a busy machine is no failure
 hypothesis_settings.load_profile("house")
+
+
+ASKS_SERVICES = re.compile(r"\b(POSTGRES|REDIS|LMS_TEST_\w+|tests\.servers)\b")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL and Redis: leave out what asks neither, for it would be the same test over again."""
+    if not POSTGRES:
+        return
+    texts = {path: path.read_text(encoding="utf-8") for path in {item.path for item in items}}
+    same = [
+        item
+        for item in items
+        if not {"database_url", "schema"} & set(getattr(item, "fixturenames", ()))
+        and not ASKS_SERVICES.search(texts[item.path])
+    ]
+    config.hook.pytest_deselected(items=same)
+    left_out = set(same)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture
@@ -196,27 +226,42 @@ def settings(tmp_path: Path, database_url: str, shared_dir: Path, media: dict[st
     )
 
 
-@pytest.fixture(scope="session")
-def compiled_templates(shared_dir: Path) -> FileSystemBytecodeCache:
+class Compiled(BytecodeCache):
     """The compiled templates of all apps of a run."""
-    folder = shared_dir / "compiled"
-    folder.mkdir()
-    return FileSystemBytecodeCache(str(folder))
+
+    def __init__(self) -> None:
+        self.code: dict[str, CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Hand out what another app compiled."""
+        bucket.code = self.code.get(bucket.key + bucket.checksum)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what an app compiled."""
+        if bucket.code is not None:
+            self.code[bucket.key + bucket.checksum] = bucket.code
+
+
+_compiled_templates = Compiled()
+
+
+def _no_wait(raw: sqlite3.Connection, _record: object) -> None:
+    raw.execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture
-def bare_app(
-    settings: Settings, shared_dir: Path, compiled_templates: FileSystemBytecodeCache
-) -> Iterator[Flask]:
+def bare_app(settings: Settings, shared_dir: Path) -> Iterator[Flask]:
     """The real app outside any context: for clients, workers and threads."""
     static = shared_dir / "static"
     static.mkdir(exist_ok=True)
     if not (settings.data_dir / "static").exists():
         (settings.data_dir / "static").symlink_to(static)
     app = create_app(settings)
-    app.jinja_env.bytecode_cache = compiled_templates
+    app.jinja_env.bytecode_cache = _compiled_templates
     with app.app_context():
         db.engine._compiled_cache = _statements
+        if db.engine.dialect.name == "sqlite":  # no test pulls the plug of the machine it runs on
+            event.listen(db.engine, "connect", _no_wait)
     yield app
     with app.app_context():
         db.session.remove()

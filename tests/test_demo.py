@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lms import demo
+from lms.cli.demo import MARK
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +33,7 @@ def test_a_folder_of_somebody_else_is_left_as_it_is(tmp_path, more, name):
 
 
 def test_a_port_in_use_is_said_before_anything_is_removed(tmp_path):
-    (tmp_path / demo.MARK).touch()
+    (tmp_path / MARK).touch()
     (tmp_path / "firefly.sqlite3").write_text("a running demonstration")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -42,11 +42,11 @@ LISTS_LEFT = timedelta(days=60)
 
 
 @lru_cache(maxsize=4)
-def _file_signer(folder: Path, passphrase: str, _changed: tuple[int, ...]) -> signing.Signer:
+def _file_signer(folder: Path, passphrase: str, _changed: tuple[int, ...]) -> "signing.Signer":
     return signing.load_signer(folder, passphrase)
 
 
-def _signer(settings: Settings) -> signing.Signer:
+def _signer(settings: Settings) -> "signing.Signer":
     """What signs: kept where it is a file; a token is asked each time, which costs little while its session is open."""
     folder, passphrase = settings.keys_dir, signing.passphrase_of(settings)
     token = signing.token_of(settings)
@@ -89,7 +89,7 @@ def _changed(folder: Path) -> tuple[int, ...]:
     return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
 
 
-def _sealing(settings: Settings, level: str, at: datetime) -> signing.Sealing:
+def _sealing(settings: Settings, level: str, at: datetime) -> "signing.Sealing":
     return signing.load_sealing(
         settings.keys_dir,
         signing.passphrase_of(settings),

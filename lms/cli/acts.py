@@ -32,7 +32,7 @@ def _settings(data: Path | None = None, *, stands: bool = True) -> Settings:
 
 def demo(args: argparse.Namespace) -> int:
     """Build the demonstration and serve it."""
-    from lms import demo
+    from lms.cli import demo
 
     return demo.main(port=args.port, data=args.data, open_browser=not args.no_open, reset=args.reset)
 

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pyld import jsonld
-
 from lms.core.digests import sign_ed25519, verify_ed25519
 
 VC = "https://www.w3.org/ns/credentials/v2"
@@ -110,6 +108,8 @@ def _hashes(document: Mapping[str, Any], proof: Mapping[str, Any]) -> bytes:
 
 
 def _canonical(document: Mapping[str, Any]) -> bytes:
+    from pyld import jsonld
+
     try:
         text: str = jsonld.normalize(
             document,

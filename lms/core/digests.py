@@ -86,8 +86,12 @@ def seal(data: bytes, passphrase: str) -> bytes:
 
     AES-256-GCM (NIST SP 800-38D) under a key by scrypt (RFC 7914; N = 2^16, r = 8, p = 1: 64 MB, a fifth of a second).
     """
-    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+    salt, nonce = _new_salt(), os.urandom(_NONCE_BYTES)
     return _SEALED + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, data, _SEALED)
+
+
+def _new_salt() -> bytes:
+    return os.urandom(_SALT_BYTES)
 
 
 def unseal(sealed: bytes, passphrase: str) -> bytes:

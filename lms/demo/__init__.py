@@ -1,15 +1,9 @@
 """The demonstration programme: built through services only, so that what works here works for a hospital."""
 
 import json
-import shutil
-import socket
-import sys
-import time
-import webbrowser
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib.resources import as_file, files
-from pathlib import Path
 
 from flask import Flask
 from sqlalchemy import select
@@ -18,7 +12,6 @@ from sqlalchemy.orm import joinedload
 from lms.accounts import queries as accounts_queries
 from lms.accounts import services as accounts
 from lms.accounts.models import Person
-from lms.app import create_app
 from lms.assessments import queries as assessments_queries
 from lms.assessments import rules as assessments_rules
 from lms.assessments import services as assessments
@@ -49,8 +42,7 @@ from lms.migrations import build_schema
 from lms.policy import Actor
 from lms.programmes import services as programmes
 from lms.programmes.models import Cohort, Enrolment, Programme
-from lms.serving import Server
-from lms.settings import Settings, for_demonstration
+from lms.settings import Settings
 
 PASSWORD = "firefly-by-night"  # noqa: S105 (the demonstration tells it to everybody)
 PIN = "271828"
@@ -468,78 +460,3 @@ def _pass_test(by: Actor, cohort: Cohort, *, at: datetime) -> None:
     writer.save(sitting.id, ops, epoch=sitting.writer_epoch, at=began)
     with transaction():
         assessments.submit(assessments_queries.sitting(sitting.public_id, by), by=by, at=at)
-
-
-# The command
-
-
-def main(*, port: int, data: Path, open_browser: bool, reset: bool) -> int:
-    """Build and serve; prints Ready once a lecture plays."""
-    data = data.resolve()
-    if not _port_is_free(port):
-        print(f"lms: port {port} is in use; choose another one with --port", file=sys.stderr)
-        return 2
-    if not _is_ours(data):
-        print(
-            f"lms: {data} holds something that is no demonstration; nothing was changed. Name another folder with --data",
-            file=sys.stderr,
-        )
-        return 2
-    if reset and data.exists():
-        shutil.rmtree(data)
-    data.mkdir(parents=True, exist_ok=True)
-    (data / MARK).touch()
-    settings = for_demonstration(data_dir=data, base_url=f"http://127.0.0.1:{port}")
-    print("Building the demonstration programme …", flush=True)
-    prepare(settings)
-
-    app = create_app(settings)
-    build(app, at=clock.now())
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
-
-    def started(serving: Flask) -> None:
-        serving.config["DEMO_ACCOUNTS"] = accounts_shown()
-        while videos_ready(serving)[0] == 0 and videos_ready(serving)[1]:
-            time.sleep(0.5)
-        print(_ready(port, settings), flush=True)
-        if open_browser:
-            webbrowser.open(settings.base_url)
-        while (counts := videos_ready(serving))[0] < counts[1]:
-            time.sleep(1)
-        enliven(serving, at=clock.now())
-
-    Server(settings, bind=f"127.0.0.1:{port}", threads=12, with_worker=True, started=started).run()
-    return 0
-
-
-def _ready(port: int, settings: Settings) -> str:
-    width = max(len(login) for _name, _role, login, _password in accounts_shown())
-    lines = [
-        f"Ready: http://127.0.0.1:{port}",
-        "",
-        f"Demonstration accounts (password {PASSWORD}, PIN {PIN}):",
-    ]
-    lines += [f"  {login:<{width}}  {role:<14} {name}" for name, role, login, _password in accounts_shown()]
-    lines += ["", f"Everything it writes is in {settings.data_dir}. Stop with Ctrl+C."]
-    return "\n".join(lines)
-
-
-def _port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-MARK = "demonstration"
-"""The file that says that a folder is a demonstration's, and may be removed."""
-
-
-def _is_ours(data: Path) -> bool:
-    """Whether a folder is empty, not there yet, or a demonstration's."""
-    return not data.exists() or not any(data.iterdir()) or (data / MARK).exists()

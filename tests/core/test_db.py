@@ -11,8 +11,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from lms.accounts.models import Account, Person
+from lms.app import create_app
 from lms.core import audit
 from lms.core.db import UtcDateTime, after_commit, db, transaction, writing
+from lms.settings import Settings
 
 sqlite_only = pytest.mark.skipif(
     "__import__('os').environ.get('LMS_TEST_DATABASE_URL')", reason="what SQLite needs to be told"
@@ -184,11 +186,14 @@ def test_many_who_read_and_then_write_at_once_all_get_through(bare_app: Flask, a
 
 
 @sqlite_only
-def test_an_acknowledged_write_survives_the_loss_of_power(app: Flask) -> None:
-    asked = {
-        name: db.session.scalar(text(f"PRAGMA {name}"))
-        for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
-    }
+def test_an_acknowledged_write_survives_the_loss_of_power(settings: Settings) -> None:
+    with create_app(settings).app_context():
+        asked = {
+            name: db.session.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+        }
+        db.session.remove()
+        db.engine.dispose()
     assert asked == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}
 
 

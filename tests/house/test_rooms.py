@@ -1,7 +1,11 @@
 """Who may enter which room, as far as import-linter cannot say it (the rest is in pyproject.toml)."""
 
 import ast
+import subprocess
+import sys
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 FEATURES = ("accounts", "programmes", "courses", "assessments", "logbooks", "certificates")
 OPEN_ROOMS = {"models", "queries", "rules"}
 
@@ -158,3 +162,27 @@ def test_texts_are_translated_from_plain_strings(modules):
         if called in {"_", "_n", "lazy"} and not (call.args and isinstance(call.args[0], ast.Constant))
     ]
     assert not found, "a sentence made at run time is in no catalogue"
+
+
+LARGE = (
+    "aiohttp",
+    "av",
+    "lxml",
+    "numpy",
+    "openpyxl",
+    "pyhanko",
+    "pyld",
+    "requests",
+    "scipy",
+    "weasyprint",
+    "webauthn",
+)
+
+
+def test_what_only_some_acts_need_is_not_read_in_at_the_start():
+    """A web process that serves pages stays small, and every command starts sooner."""
+    code = f"import sys, lms.app; print(*(name for name in {LARGE!r} if name in sys.modules))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == []

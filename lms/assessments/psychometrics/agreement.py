@@ -1,4 +1,4 @@
-"""Whether raters agree: kappa, intraclass correlations, and when a third marker is needed.
+"""Whether raters agree: kappa and intraclass correlations.
 
 Cohen (1960, 1968); Shrout and Fleiss (Psychological Bulletin 1979).
 """
@@ -6,7 +6,6 @@ Cohen (1960, 1968); Shrout and Fleiss (Psychological Bulletin 1979).
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -143,32 +142,3 @@ def _correlations(whole: Floats) -> dict[str, Value]:
 
 def _share(part: float, whole: float) -> Value:
     return part / whole if abs(whole) > TINY * max(1.0, abs(part)) else Reason.CONSTANT_RATINGS
-
-
-# ---------------------------------------------------------------- third marker
-
-
-def needs_third(
-    first: Fraction, second: Fraction, *, maximum: Fraction, apart: Fraction, cut: Fraction | None = None
-) -> bool:
-    """Whether two blind marks are too far apart to be averaged.
-
-    ``apart``: the largest difference that is still averaged, as a share of the maximum; ``cut``: where given, marks on
-    different sides of it always need a third.
-    """
-    if cut is not None and (first >= cut) != (second >= cut):
-        return True
-    return abs(first - second) > apart * maximum
-
-
-def settled(first: Fraction, second: Fraction, third: Fraction | None = None) -> Fraction:
-    """The mark that counts: the mean of two; with a third, the mean of the third and the nearer of the others.
-
-    A third mark halfway between the others counts as it is.
-    """
-    if third is None:
-        return (first + second) / 2
-    to_first, to_second = abs(third - first), abs(third - second)
-    if to_first == to_second:
-        return third if first != second else (first + third) / 2
-    return (third + (first if to_first < to_second else second)) / 2

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from lms.assessments.psychometrics.agreement import needs_third, settled
-
 
 class Stand(StrEnum):
     """How far a response has come."""
@@ -53,3 +51,29 @@ def outcome(shares: dict[int, Fraction], *, wanted: int, apart: Fraction, third:
     to_first, to_second = abs(last - first), abs(last - second)
     nearer = (3,) if to_first == to_second else (1, 3) if to_first < to_second else (2, 3)
     return Outcome(Stand.READY, settled(first, second, last), nearer)
+
+
+def needs_third(
+    first: Fraction, second: Fraction, *, maximum: Fraction, apart: Fraction, cut: Fraction | None = None
+) -> bool:
+    """Whether two blind marks are too far apart to be averaged.
+
+    ``apart``: the largest difference that is still averaged, as a share of the maximum; ``cut``: where given, marks on
+    different sides of it always need a third.
+    """
+    if cut is not None and (first >= cut) != (second >= cut):
+        return True
+    return abs(first - second) > apart * maximum
+
+
+def settled(first: Fraction, second: Fraction, third: Fraction | None = None) -> Fraction:
+    """The mark that counts: the mean of two; with a third, the mean of the third and the nearer of the others.
+
+    A third mark halfway between the others counts as it is.
+    """
+    if third is None:
+        return (first + second) / 2
+    to_first, to_second = abs(third - first), abs(third - second)
+    if to_first == to_second:
+        return third if first != second else (first + third) / 2
+    return (third + (first if to_first < to_second else second)) / 2

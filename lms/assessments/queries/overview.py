@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
@@ -26,7 +27,6 @@ from lms.assessments.models import (
     Sitting,
     Test,
 )
-from lms.assessments.psychometrics.agreement import Icc, Kappa, Weights, cross_table, icc, kappa
 from lms.assessments.queries.drawing import forms_of
 from lms.assessments.queries.markers import (
     Plan,
@@ -48,6 +48,9 @@ from lms.core.errors import NotFound
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort
 
+if TYPE_CHECKING:
+    from lms.assessments.psychometrics.agreement import Icc, Kappa
+
 STATES = ("nobody", "waits", "apart", "third", "ready", "settled")
 BANDS = 10
 """Marks are compared in so many bands of equal width for kappa."""
@@ -58,8 +61,8 @@ class Agreement:
     """How far first and second markers of one question agree, before any third."""
 
     n: int
-    kappa: Kappa
-    icc: Icc
+    kappa: "Kappa"
+    icc: "Icc"
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,8 @@ def _asked(
 
 def agreement(rows: Sequence[Stood]) -> Agreement:
     """Quadratic kappa of bands and intraclass correlation of what the first two gave in the first round."""
+    from lms.assessments.psychometrics.agreement import Weights, cross_table, icc, kappa
+
     pairs = []
     for row in rows:
         given = {one.seat.place: one.marking.share for one in row.seated if one.marking}

@@ -6,8 +6,6 @@ from sqlalchemy import String, select, type_coerce
 
 from lms.assessments import rules
 from lms.assessments.models import ExamForm, Mark, Sitting, Test
-from lms.assessments.psychometrics.chosen import chosen_of
-from lms.assessments.psychometrics.classical import classical
 from lms.assessments.psychometrics.decisions import Decisions, decisions
 from lms.assessments.queries.catalogue import counting_run, form_of
 from lms.assessments.queries.statistics import statistics
@@ -16,6 +14,9 @@ from lms.core.db import db
 
 def quality_now(test: Test, percent: int, form: ExamForm | None = None) -> Decisions:
     """How good decisions at a pass mark are, from the first attempts at the newest paper (``form``, where it is at hand)."""
+    from lms.assessments.psychometrics.chosen import chosen_of
+    from lms.assessments.psychometrics.classical import classical
+
     form = form or form_of(test.id)
     slots = {slot["slot"]: place for place, slot in enumerate(form.slots)}
     maxima = [float(slot["marks"]) for slot in form.slots]

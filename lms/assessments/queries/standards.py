@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from statistics import stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, func, select, type_coerce
 from sqlalchemy.orm import joinedload
@@ -28,7 +28,6 @@ from lms.assessments.models import (
     StandardStudy,
     Test,
 )
-from lms.assessments.psychometrics.standards import BorderlineRegression, borderline_regression, hofstee
 from lms.assessments.queries.catalogue import counting_run, form_of
 from lms.assessments.queries.cuts import Judged, marks_of
 from lms.assessments.rules import markers as rule
@@ -42,6 +41,9 @@ from lms.core.errors import NotFound
 from lms.core.i18n import pick
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort
+
+if TYPE_CHECKING:
+    from lms.assessments.psychometrics.standards import BorderlineRegression
 
 # ---------------------------------------------------------------- studies
 
@@ -345,6 +347,8 @@ class HofsteeFound:
 
 def hofstee_found(view: PanelView, results: Results) -> HofsteeFound | None:
     """What a study comes to; None of fewer judges than two, or results than a few."""
+    from lms.assessments.psychometrics.standards import hofstee
+
     if view.limits is None or len(results.percents) < LEAST_RESULTS:
         return None
 
@@ -394,7 +398,7 @@ class StationFound:
     """Rating and score of each candidate."""
     unrated: int
     """Candidates whose examiner gave no rating."""
-    line: BorderlineRegression
+    line: "BorderlineRegression"
 
     @property
     def is_usable(self) -> bool:
@@ -437,6 +441,8 @@ class BorderlineFound:
 
 def borderline_found(test: Test) -> BorderlineFound | None:
     """What the examiners' ratings at the stations of the newest paper come to; None where it has no station."""
+    from lms.assessments.psychometrics.standards import borderline_regression
+
     form = form_of(test.id)
     stations = [slot for slot in form.slots if rules.TYPES[slot["type"]].kind == rule.STATION]
     if not stations:

@@ -1,6 +1,11 @@
-"""Doorman of pyHanko and cryptography: an authority of our own, signatures in PDFs, and their check."""
+"""Doorman of pyHanko and cryptography: an authority of our own, signatures in PDFs, and their check.
 
+pyHanko is large, and a process that serves pages seldom meets a PDF: the rooms that need it are opened at their first use.
+"""
+
+import importlib
 import logging
+from typing import TYPE_CHECKING, Any
 
 from lms.core.signing.authority import (
     CREDENTIALS,
@@ -30,7 +35,10 @@ from lms.core.signing.authority import (
     status,
     valid_until,
 )
-from lms.core.signing.checking import (
+from lms.core.signing.faults import KeyAway, SigningFailed
+from lms.core.signing.keyring import LOG_KEY, own, passphrase_of, private_files, set_apart, take_in, token_of
+from lms.core.signing.tokens import Token
+from lms.core.signing.verdicts import (
     ALTERED,
     APPENDED,
     MAX_BYTES,
@@ -41,27 +49,26 @@ from lms.core.signing.checking import (
     VALID,
     PdfCheck,
     Trust,
-    check_pdf,
     trust_of,
 )
-from lms.core.signing.faults import KeyAway, SigningFailed
-from lms.core.signing.keyring import LOG_KEY, own, passphrase_of, private_files, set_apart, take_in, token_of
-from lms.core.signing.sealing import (
-    B_B,
-    B_LTA,
-    B_T,
-    LEVELS,
-    PLAIN,
-    Sealing,
-    Signer,
-    extend_pdf,
-    load_sealing,
-    load_signer,
-    sign_pdf,
-    stamp_due,
-)
-from lms.core.signing.tokens import Token
-from lms.core.signing.traces import texts
+
+if TYPE_CHECKING:
+    from lms.core.signing.checking import check_pdf
+    from lms.core.signing.sealing import (
+        B_B,
+        B_LTA,
+        B_T,
+        LEVELS,
+        PLAIN,
+        Sealing,
+        Signer,
+        extend_pdf,
+        load_sealing,
+        load_signer,
+        sign_pdf,
+        stamp_due,
+    )
+    from lms.core.signing.traces import texts
 
 __all__ = [
     "ALTERED",
@@ -126,6 +133,39 @@ __all__ = [
     "trust_of",
     "valid_until",
 ]
+
+_LARGE = {
+    name: room
+    for room, names in {
+        "checking": ("check_pdf",),
+        "sealing": (
+            "B_B",
+            "B_LTA",
+            "B_T",
+            "LEVELS",
+            "PLAIN",
+            "Sealing",
+            "Signer",
+            "extend_pdf",
+            "load_sealing",
+            "load_signer",
+            "sign_pdf",
+            "stamp_due",
+        ),
+        "traces": ("texts",),
+    }.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A name of a room with pyHanko in it (PEP 562)."""
+    if name not in _LARGE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_LARGE[name]}"), name)
+    globals()[name] = found
+    return found
+
 
 # pyHanko says by exception and return value what went wrong; its log would fill ours with every forged upload.
 for _library in ("pyhanko", "pyhanko_certvalidator"):

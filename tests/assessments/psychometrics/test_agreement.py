@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lms.assessments.psychometrics.agreement import Weights, cross_table, icc, kappa, needs_third, settled
+from lms.assessments.psychometrics.agreement import Weights, cross_table, icc, kappa
+from lms.assessments.psychometrics.settling import needs_third, settled
 from lms.assessments.psychometrics.terms import Reason
 from tests.assessments.psychometrics.published import keeps_its_word
 
