@@ -415,3 +415,31 @@ def test_reliability_of_chosen_cases_alone_is_the_intraclass_correlation(at):
         own, Chosen(np.ones_like(own, dtype=bool), [None] * take, list(range(take)))
     )
     assert nobody_chose == pytest.approx(everybody.alpha)
+
+
+# ---------------------------------------------------------------- the invigilator
+
+
+def test_the_invigilator_sees_whose_cases_are_confirmed(opened, chooser, cast, browser, queries):
+    examiner = browser(cast.examiner)
+    board, one = f"/tests/{opened.public_id}/board", f"{chooser.url}/supervise"
+    chooser.send(chooser.op(CHOICE, {"choose": [3, 5]}))
+    with queries() as before:
+        page = examiner.get(board).text
+    assert "cases not confirmed" in page
+    assert "cases not confirmed" in examiner.get(one).text
+    chooser.send(chooser.op(CHOICE, {"lock": [3, 5]}))
+    with queries() as after:
+        page = examiner.get(board).text
+    assert "cases confirmed" in page
+    assert "not confirmed" not in page
+    assert "cases confirmed" in examiner.get(one).text
+    assert after.count == before.count
+
+
+def test_a_board_without_a_choice_says_nothing_of_cases(desk, candidate, cast, browser):
+    trainee = candidate()
+    trainee.start(desk.test)
+    examiner = browser(cast.examiner)
+    for address in (f"/tests/{desk.test.public_id}/board", f"{trainee.url}/supervise"):
+        assert "confirmed" not in examiner.get(address).text

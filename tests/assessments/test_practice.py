@@ -1,5 +1,6 @@
 """Checkpoints in lectures and practice by topic: from practice banks only, marked as sittings are, counting for nothing."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -350,12 +351,43 @@ def test_a_case_is_practised_step_by_step_as_in_a_paper(banks, cast, browser, at
     assert "The pressure fell." in second.text
     assert 'type="hidden" name="slot-1" value="a"' in second.text
     assert db.session.scalar(select(models.PracticeAnswer)) is None
-    told = page.post(address, data=sent | {"locked": "1", "slot-2": ["c"], "slot-2-here": "1"})
+    told = page.post(
+        address,
+        data=sent | {"locked": "1", "seal": seal_in(second.text), "slot-2": ["c"], "slot-2-here": "1"},
+    )
     assert told.status_code == 303
     db.session.rollback()
     answer = db.session.scalars(select(models.PracticeAnswer)).one()
     assert (answer.score, answer.maximum) == (3, 3)
     assert answer.responses == {"1": {"choices": ["a", "b"]}, "2": {"choices": ["c"]}}
+
+
+def seal_in(page):
+    return re.search(r'name="seal" value="(\w+)"', page)[1]
+
+
+def test_a_closed_step_that_was_changed_on_the_way_opens_the_case_again(banks, cast, browser, at):
+    case_in(banks["practice"], at)
+    page, other = browser(cast.trainee, lang="en"), browser(cast.other_trainee, lang="en")
+    address = begun(page, topic="case")
+    first = {"client_uuid": "answer-01", "locked": "0", "slot-1": ["a", "c"], "slot-1-here": "1"}
+    seal = seal_in(page.post(address, data=first).text)
+    last = {"slot-2": ["c"], "slot-2-here": "1", "locked": "1"}
+    forged = (
+        first | last,
+        first | last | {"seal": seal, "slot-1": ["a", "b"]},
+        first | last | {"seal": seal, "client_uuid": "answer-02"},
+        first | last | {"seal": f"{int(seal, 16) ^ 1:064x}"},
+        first | last | {"seal": "密封"},
+    )
+    for data in forged:
+        answer = page.post(address, data=data)
+        assert answer.status_code == 200
+        assert 'name="locked" value="1"' in answer.text
+    elsewhere = begun(other, topic="case")
+    assert other.post(elsewhere, data=first | last | {"seal": seal}).status_code == 200
+    assert db.session.scalar(select(models.PracticeAnswer)) is None
+    assert page.post(address, data=first | last | {"seal": seal}).status_code == 303
 
 
 @pytest.mark.parametrize("locked", ["", "-1", "x", "99"])

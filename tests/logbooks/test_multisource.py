@@ -17,11 +17,12 @@ from lms.accounts.queries import actor_of
 from lms.core import clock
 from lms.core.audit import AuditEvent
 from lms.core.db import db, transaction
-from lms.core.digests import digest_of
+from lms.core.digests import digest_of, sha256_hex
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
 from lms.core.notices import Notice
 from lms.logbooks.models.multisource import (
     FeedbackBox,
+    FeedbackGuest,
     FeedbackRater,
     FeedbackRelease,
     FeedbackResult,
@@ -470,14 +471,137 @@ def test_the_database_refuses_to_change_what_is_left(ward, statement):
     db.session.rollback()
 
 
-@pytest.mark.parametrize("left", ["feedback_rater", "feedback_box"])
+@pytest.mark.parametrize("left", ["feedback_rater", "feedback_guest", "feedback_box"])
 def test_the_database_refuses_an_end_that_keeps_raters_or_box(ward, left):
     found = ward.open()
-    gone = {"feedback_rater", "feedback_box"} - {left}
+    guest(ward, "王护士")
     with transaction():
-        db.session.execute(text(f"DELETE FROM {gone.pop()}"))
+        for gone in {"feedback_rater", "feedback_guest", "feedback_box"} - {left}:
+            db.session.execute(text(f"DELETE FROM {gone}"))
     lapse = text("UPDATE feedback_round SET state = 'lapsed', ended_on = closes_on WHERE id = :id")
     with pytest.raises(DBAPIError), transaction():
         db.session.execute(lapse, {"id": found.id})
     db.session.rollback()
     assert db.session.scalar(select(FeedbackRound.state)) == rules.OPEN
+
+
+# ---------------------------------------------------------------- who has no account
+
+
+def guest(ward, name, group="nurse", by=None):
+    """The token of a link for somebody without an account."""
+    return ward.do(services.ask_guest, by or ward.cast.mentor, name=name, group=group, at=ward.at)
+
+
+def by_link(ward, token, *, step=3, at=None, **words):
+    """Whoever holds the link answers."""
+    with transaction():
+        return services.answer_by_link(
+            *queries.linked_round(token, None, for_update=True),
+            ratings=dict.fromkeys(rules.QUESTIONS, step),
+            well=words.get("well", ""),
+            better=words.get("better", ""),
+            at=at or ward.at,
+        )
+
+
+def test_people_without_an_account_make_a_round_and_leave_no_trace(ward):
+    ward.begin()
+    tokens = [guest(ward, f"外院同事{number}", ward.GROUPS[number]) for number in range(8)]
+    assert set(db.session.scalars(select(FeedbackGuest.token_sha256))) == {
+        sha256_hex(token.encode()) for token in tokens
+    }, "only digests are kept"
+    with pytest.raises(RuleBroken) as refusal:
+        by_link(ward, tokens[0])
+    assert code_of(refusal) == "round_state"
+    ward.do(services.open_round, ward.cast.mentor, at=ward.at)
+    assert ward.found().invited == 8
+    events = db.session.scalars(select(AuditEvent.id)).all()
+    for number, token in enumerate(tokens):
+        assert by_link(ward, token, step=1 + number % 4, well=f"好{number}")
+        assert not by_link(ward, token, well="又一次"), "it takes one answer"
+    assert db.session.scalars(select(AuditEvent.id)).all() == events
+    assert queries.answered_count(ward.found()) == 8
+    ward.do(services.close, ward.cast.mentor, at=ward.at)
+    assert db.session.scalars(select(FeedbackGuest)).all() == []
+    result = queries.result_of(ward.found())
+    assert sorted(result.result.well) == [f"好{number}" for number in range(8)]
+    with pytest.raises(NotFound):
+        queries.linked_round(tokens[0], None)
+
+
+def test_a_new_link_voids_the_earlier_one_and_is_the_same_rater(ward):
+    ward.open()
+    first = guest(ward, "王护士")
+    second = guest(ward, " 王护士 ", "doctor")
+    assert ward.found().invited == 11
+    assert [(one.name, one.group_) for one in queries.guests(ward.found())] == [("王护士", "doctor")]
+    with pytest.raises(NotFound):
+        queries.linked_round(first, None)
+    assert by_link(ward, second)
+    with pytest.raises(RuleBroken) as refusal:
+        guest(ward, "王护士")
+    assert code_of(refusal) == "answered_already"
+
+
+def test_a_link_is_over_with_the_last_day_and_with_the_round(ward):
+    ward.open()
+    token = guest(ward, "王护士")
+    late = ward.at + rules.LASTS + timedelta(days=1)
+    with pytest.raises(RuleBroken) as refusal:
+        by_link(ward, token, at=late)
+    assert code_of(refusal) == "round_over"
+    ward.watch(rules.LASTS.days + 1)
+    with pytest.raises(NotFound):
+        queries.linked_round(token, None)
+
+
+def test_who_reads_the_result_or_is_judged_gets_nothing_by_a_link(ward):
+    ward.open()
+    token = guest(ward, "王护士")
+    for who in (ward.cast.trainee, ward.cast.mentor):
+        with pytest.raises(NotFound):
+            queries.linked_round(token, who)
+    assert queries.linked_round(token, ward.cast.stranger)
+    with pytest.raises(NotAllowed):
+        guest(ward, "小号", by=ward.cast.trainee)
+    with pytest.raises(NotFound):
+        guest(ward, "小号", by=ward.cast.stranger)
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "code"),
+    [("", "nurse", "name_missing"), ("x" * 81, "nurse", "words_long"), ("王", "family", "unknown_value")],
+)
+def test_what_is_no_rater_without_an_account(ward, name, group, code):
+    ward.begin()
+    with pytest.raises(RuleBroken) as refusal:
+        guest(ward, name, group)
+    assert code_of(refusal) == code
+
+
+def test_the_box_has_room_for_as_many_as_can_be_asked(ward):
+    ward.open()
+    for number in range(rules.RATERS_MAX - 10):
+        guest(ward, f"同行{number}")
+    with pytest.raises(RuleBroken) as refusal:
+        guest(ward, "多一个")
+    assert code_of(refusal) == "raters_many"
+    guest(ward, "同行0")
+
+
+def test_a_guest_is_taken_off_before_the_round_opens_and_declines_by_the_link(ward):
+    ward.begin()
+    gone, kept = guest(ward, "甲"), guest(ward, "乙")
+    for _n in range(2):
+        ward.do(services.take_guest_off, ward.cast.mentor, name="甲")
+    with pytest.raises(NotFound):
+        queries.linked_round(gone, None)
+    ward.choose()
+    ward.do(services.open_round, ward.cast.mentor, at=ward.at)
+    with pytest.raises(RuleBroken):
+        ward.do(services.take_guest_off, ward.cast.mentor, name="乙")
+    with transaction():
+        services.decline_by_link(*queries.linked_round(kept, None, for_update=True), at=ward.at)
+    assert [one.state for one in queries.guests(ward.found())] == [rules.DECLINED]
+    assert by_link(ward, kept), "whoever declined may still answer"

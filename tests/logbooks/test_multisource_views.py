@@ -6,7 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from lms.core.db import db, transaction
-from lms.logbooks.models.multisource import FeedbackRater, FeedbackRelease, FeedbackRound, FeedbackSelf
+from lms.logbooks.models.multisource import (
+    FeedbackGuest,
+    FeedbackRater,
+    FeedbackRelease,
+    FeedbackRound,
+    FeedbackSelf,
+)
 from lms.logbooks.rules import multisource as rules
 from lms.logbooks.services import multisource as services
 from tests.logbooks.test_multisource import Ward
@@ -156,3 +162,53 @@ def test_the_next_round_shows_the_one_before(ward, cast, browser, app):
     assert "4.0" in page
     with app.app_context(), transaction():
         assert len(db.session.scalars(select(FeedbackRound)).all()) == 2
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-Hans"])
+def test_somebody_without_an_account_answers_by_a_link(ward, cast, browser, app, lang):
+    with app.app_context():
+        ward.open()
+    here, mentor, anybody = f"/feedback/{ward.number}", browser(cast.mentor, lang=lang), browser(lang=lang)
+    for data in ({}, {"name": "王护士"}, {"name": "王护士", "group": "family"}):
+        refused = mentor.post(f"{here}/guests", data=data)
+        assert refused.status_code == 422
+        assert "error-summary" in refused.text
+    assert "王护士" in refused.text
+    assert f"{here}/guests" not in browser(cast.trainee).get(here).text
+    assert (
+        browser(cast.trainee).post(f"{here}/guests", data={"name": "x", "group": "nurse"}).status_code == 403
+    )
+    made = mentor.post(f"{here}/guests", data={"name": "王护士", "group": "nurse"})
+    assert made.status_code == 200
+    assert made.headers["Cache-Control"] == "no-store"
+    assert "<svg" in made.text
+    link = re.search(r"/feedback/link/[\w-]+", made.text)[0]
+    assert "王护士" in mentor.get(here).text
+    assert mentor.get(f"{here}/guests").status_code == 303
+    page = anybody.get(link)
+    assert page.status_code == 200
+    assert (page.headers["Cache-Control"], page.headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+    assert "q-care" in page.text
+    assert "王护士" not in page.text
+    refused = anybody.post(link, data={"well": "好"})
+    assert refused.status_code == 422
+    assert "好" in refused.text
+    assert anybody.post(f"{link}/cannot-say").status_code == 303
+    assert "q-care" not in anybody.get(link).text
+    assert "q-care" in anybody.get(f"{link}?again=1").text
+    for _n in range(2):
+        assert anybody.post(link, data={**ANSWER, "well": "耐心"}).status_code == 303
+    over = anybody.get(link)
+    assert over.status_code == 200
+    assert "q-care" not in over.text
+    assert anybody.post(f"{link}/cannot-say").status_code == 303
+    assert [one.state for one in rows(app, FeedbackGuest)] == [rules.ANSWERED]
+    assert anybody.get(f"{link}x").status_code == 404
+    assert mentor.get(link).status_code == 404
+
+
+def test_links_are_not_tried_out(ward, browser):
+    anybody = browser()
+    answers = [anybody.get(f"/feedback/link/guess{number}").status_code for number in range(130)]
+    assert answers[0] == 404
+    assert answers[-1] == 429

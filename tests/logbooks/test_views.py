@@ -5,8 +5,9 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from lms.accounts.models import Grant
 from lms.core import clock, ids
 from lms.core.db import db, transaction
 from lms.logbooks import rules, services
@@ -472,6 +473,21 @@ def test_one_trainee_s_page_leads_to_the_progress_and_hides_the_logbook_from_the
     assert "Placements and mentors" in page
     assert "Lumbar puncture" not in page
     assert browser(cast.other_mentor).get(url).status_code == 404
+
+
+def test_professional_details_are_offered_as_long_as_they_can_be_opened(desk, cast, browser, app, at):
+    page, office = f"/trainees/{cast.enrolment.public_id}", browser(cast.coordinator, lang="en")
+    link = re.search(r"/people/\w+/profile", office.get(page).text)
+    assert link is not None
+    assert office.get(link[0]).status_code == 200
+    with app.app_context(), transaction():
+        db.session.execute(
+            update(Grant)
+            .where(Grant.person_id == cast.trainee.person_id)
+            .values(to_on=clock.today(at) - timedelta(days=1))
+        )
+    assert office.get(link[0]).status_code == 404
+    assert "/profile" not in office.get(page).text
 
 
 def test_nobody_but_a_trainee_has_a_logbook(desk, cast, browser, app):

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from lms.accounts.models import Person
+from lms.accounts.rules.profiles import TITLES as PROFILE_TITLES
 from lms.core import clock
 from lms.core.audit import AuditEvent
 from lms.core.db import db, transaction
@@ -297,6 +298,30 @@ def test_the_director_s_pages_work_without_scripts(cast, browser, app, at, queri
     assert "What stood before" in page
     assert "by title" in client.get(url).text
     assert "满三年" in client.get(f"{url}.csv").data.decode("utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    ("said", "differs"), [("attending", False), ("associate_chief", True), ("resident", True)]
+)
+def test_the_page_of_a_qualification_shows_the_title_of_the_profile(cast, browser, app, at, said, differs):
+    one_at_a_time(cast)
+    row = enter(cast, at, cast.mentor)
+    url = f"/programmes/{cast.programme.public_id}/qualifications/{row.public_id}"
+    client = browser(cast.director, lang="en")
+    assert "Professional details say" not in client.get(url).text
+    mentor = browser(cast.mentor, lang="en")
+    told = {"title": said, "practice_scope": "pediatrics", "degree": "master", "seen": "0"}
+    assert mentor.post("/account/profile", data=told).status_code == 303
+    page = client.get(url).text
+    assert "Professional details say" in page
+    assert ("differs" in page) is differs
+    assert client.get(f"/people/{person(cast.mentor).public_id}/profile").status_code == 200
+    assert "Professional details" not in browser(cast.auditor, lang="en").get(url).text
+
+
+def test_titles_of_profiles_have_their_place_among_those_of_mentors():
+    assert set(rules.OF_PROFILES) < set(PROFILE_TITLES)
+    assert set(rules.OF_PROFILES.values()) == set(rules.TITLES) - {"other"}
 
 
 def test_who_sees_the_list(cast, browser):

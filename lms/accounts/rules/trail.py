@@ -226,6 +226,7 @@ ACTS: dict[str, str] = {
     "logbooks.feedback.close": lazy("closed a feedback round"),
     "logbooks.feedback.extend": lazy("extended a feedback round"),
     "logbooks.feedback.lapse": lazy("ended a feedback round without enough answers"),
+    "logbooks.feedback.link": lazy("made a link for a rater without an account"),
     "logbooks.feedback.open": lazy("opened a feedback round"),
     "logbooks.feedback.release": lazy("released the result of a feedback round"),
     "logbooks.feedback.remind": lazy("reminded the raters of a feedback round"),

@@ -1,7 +1,7 @@
 """The invigilator's board: who sits, who is connected, what was said. The number of queries is fixed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
@@ -68,6 +68,14 @@ class Board:
     """Operations that were kept but do not count."""
     in_pause: Mapping[str, int]
     """Operations that came while the clock stood; they count."""
+    choices: int = 0
+    """Choices of cases that the paper has; 0: nobody chooses."""
+    confirmed: Mapping[str, int] = field(default_factory=dict)
+    """Of them, how many a candidate of the page has confirmed for good."""
+
+    def is_chosen(self, public_id: str) -> bool:
+        """Whether a candidate has confirmed everything there is to choose."""
+        return self.confirmed.get(public_id, 0) >= self.choices
 
 
 def running(test: Test, at: datetime) -> list[int]:
@@ -146,8 +154,19 @@ def refused(sitting_id: int, *, limit: int = 200) -> Sequence[ResponseEvent]:
     ).all()
 
 
-def board(test: Test, at: datetime, *, show: str = "", limit: int = 50, offset: int = 0) -> Board:
-    """Everybody who may sit a test, as it stands (ask ``test`` with SITTING_SUPERVISE first); six queries for any number."""
+def board(
+    test: Test,
+    at: datetime,
+    *,
+    show: str = "",
+    choices: Collection[int] = (),
+    limit: int = 50,
+    offset: int = 0,
+) -> Board:
+    """Everybody who may sit a test, as it stands (ask ``test`` with SITTING_SUPERVISE first); seven queries for any number.
+
+    ``choices``: the numbers of the choices of cases in its paper (``rules.choices_of``).
+    """
     newest = (
         select(Sitting.enrolment_id, func.max(Sitting.attempt).label("attempt"))
         .where(Sitting.test_id == test.id)
@@ -186,7 +205,25 @@ def board(test: Test, at: datetime, *, show: str = "", limit: int = 50, offset: 
     page = chosen[offset : offset + limit]
     shown = {one.public_id for one in page if one.public_id}
     names = {row[3].id: row[3].public_id for row in rows if row[3] and row[3].public_id in shown}
-    return Board(page, len(chosen), counts, *_work(names, clock))
+    return Board(page, len(chosen), counts, *_work(names, clock), len(choices), _confirmed(names, choices))
+
+
+def _confirmed(names: Mapping[int, str], choices: Collection[int]) -> dict[str, int]:
+    """How many of these choices each sitting has locked, by public id."""
+    if not choices:
+        return {}
+    return {
+        names[number]: count
+        for number, count in db.session.execute(
+            select(ResponseHead.sitting_id, func.count())
+            .where(
+                ResponseHead.sitting_id.in_(list(names)),
+                ResponseHead.kind == "lock",
+                ResponseHead.slot.in_(list(choices)),
+            )
+            .group_by(ResponseHead.sitting_id)
+        )
+    }
 
 
 def _candidate(

@@ -4,6 +4,8 @@ Nothing here is read by a certificate.
 """
 
 import hashlib
+import hmac
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,8 +28,9 @@ from lms.assessments.models import (
 )
 from lms.assessments.queries.results import ResultItem, key_of, newest_keys, reason_of
 from lms.assessments.queries.shown import Item, item, key_words
-from lms.core import ids
+from lms.core import ids, site
 from lms.core.db import db
+from lms.core.digests import keyed_digest
 from lms.core.errors import NotFound
 from lms.core.i18n import pick
 from lms.core.ports import Checkpoint as Shown
@@ -174,6 +177,8 @@ class Step:
     """What may be seen: the closed asks and the open one."""
     carried: Sequence[tuple[str, str]]
     """The fields of the closed asks, which the page hands on."""
+    seal: str
+    """Over how far it is and what was carried; without it no step counts as closed."""
 
     @property
     def is_last(self) -> bool:
@@ -181,20 +186,25 @@ class Step:
         return self.locked + 1 == self.total
 
 
-def step_of(posed: Posed, fields: Sequence[tuple[str, str]], *, closes: bool) -> Step | None:
+def step_of(posed: Posed, fields: Sequence[tuple[str, str]], *, closes: bool, by: Actor) -> Step | None:
     """The step of a serial case that a form stands at; None for any other question.
 
-    ``closes``: the form was sent, which closes its open ask; the last one is closed by the answer itself. Practice keeps the
-    steps in the page: who turns back in the browser deceives nobody but themselves.
+    ``closes``: the form was sent, which closes its open ask; the last one is closed by the answer itself. The page carries
+    what is closed under a seal for this person and this form: closed steps that were changed on the way, or made up, open the
+    case at its first step again, with what was typed.
     """
     if not posed.items[0].is_serial:
         return None
     last = len(posed.items) - 1
     given = next((value for name, value in fields if name == "locked"), "")
     locked = min(int(given) if given.isascii() and given.isdigit() and len(given) < 3 else 0, last)
+    shown = next((value for name, value in fields if name == "seal"), "")
+    wanted = _sealed(posed, locked, _fields_of(posed, fields, locked), by)
+    if not hmac.compare_digest(shown.encode(), wanted.encode()):
+        locked = 0
     if closes:
         locked = min(locked + 1, last)
-    closed = {f"slot-{one.slot}" for one in posed.items[:locked]}
+    carried = _fields_of(posed, fields, locked)
     return Step(
         locked,
         len(posed.items),
@@ -202,8 +212,19 @@ def step_of(posed: Posed, fields: Sequence[tuple[str, str]], *, closes: bool) ->
             replace(one, is_locked=place < locked, is_serial=place < last)
             for place, one in enumerate(posed.items[: locked + 1])
         ],
-        [(name, value) for name, value in fields if "-".join(name.split("-")[:2]) in closed],
+        carried,
+        _sealed(posed, locked, carried, by),
     )
+
+
+def _fields_of(posed: Posed, fields: Sequence[tuple[str, str]], locked: int) -> Sequence[tuple[str, str]]:
+    closed = {f"slot-{one.slot}" for one in posed.items[:locked]}
+    return [(name, value) for name, value in fields if "-".join(name.split("-")[:2]) in closed]
+
+
+def _sealed(posed: Posed, locked: int, carried: Sequence[tuple[str, str]], by: Actor) -> str:
+    said = ["practice step", by.person_id, posed.question.id, posed.seed.hex(), locked, sorted(carried)]
+    return keyed_digest(json.dumps(said).encode(), key=site.settings().secret_key.encode())
 
 
 def responses_in(posed: Posed, values: Callable[[str], list[str]]) -> dict[int, dict[str, Any]]:

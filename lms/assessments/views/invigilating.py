@@ -46,12 +46,20 @@ def _board(test: Test, **failed: Form) -> ResponseReturnValue:
     at, number = clock.now(), page_number()
     show = request.args.get("show", "")
     show = show if show in queries.STATES else ""
-    found = queries.board(test, at, show=show, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+    slots = queries.form_of(test.id).slots
+    found = queries.board(
+        test,
+        at,
+        show=show,
+        choices=rules.choices_of(slots),
+        limit=PER_PAGE,
+        offset=(number - 1) * PER_PAGE,
+    )
     is_piece = request.headers.get("X-Requested-With") == "lms"
     page = render_template(
         "assessments/_board.html" if is_piece else "assessments/board.html",
         test=test,
-        total_asks=rules.ask_counts(queries.form_of(test.id).slots)[1],
+        total_asks=rules.ask_counts(slots)[1],
         found=found,
         show=show,
         page=Page((), number, found.total),
@@ -153,7 +161,8 @@ def supervise(public_id: str) -> ResponseReturnValue:
 
 def _supervise(found: Sitting, **failed: Form) -> ResponseReturnValue:
     at = clock.now()
-    reckoning = queries.reckoning(found, at)
+    reckoning, standing = queries.reckoning(found, at), queries.standing(found.id)
+    choices = rules.choices_of(queries.form_of(found.test_id).slots)
     page = render_template(
         "assessments/supervise.html",
         sitting=found,
@@ -161,7 +170,9 @@ def _supervise(found: Sitting, **failed: Form) -> ResponseReturnValue:
         reckoning=reckoning,
         is_running=rules.state_at(found.state, reckoning.ends_at, at) == rules.SittingState.IN_PROGRESS,
         remaining_ms=rules.remaining_ms(reckoning.ends_at, at),
-        answered=queries.standing(found.id).answered,
+        answered=standing.answered,
+        has_choice=bool(choices),
+        is_chosen=all(number in standing.locked for number in choices),
         ticks=queries.clock_events([found.id])[found.id],
         notes=queries.notes(found.test_id, found),
         refused=queries.refused(found.id),

@@ -35,9 +35,9 @@ def pose(
     given = request_value("certainty")
     certainty = int(given) if given in {"1", "2", "3"} else None
     fields = list(request.form.items(multi=True))
-    step = queries.step_of(posed, fields, closes=False)
+    step = queries.step_of(posed, fields, closes=False, by=actor())
     if request.method == "POST" and step is not None and not step.is_last:
-        step = queries.step_of(posed, fields, closes=True)
+        step = queries.step_of(posed, fields, closes=True, by=actor())
     elif request.method == "POST":
         if form.run(lambda: answer(posed, client_uuid, certainty)):
             return redirect(url_for("assessments.practice_answer", public_id=form.result.public_id), 303)

@@ -1,9 +1,9 @@
 """Forms of multisource feedback. The questions have names of their own (``q-care``), since their list is data."""
 
-from wtforms import TextAreaField
+from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional
 
-from lms.core.i18n import lazy
+from lms.core.i18n import _, lazy
 from lms.logbooks.rules import WORDS_MAX
 from lms.logbooks.rules import multisource as rules
 from lms.web.forms import Form, request_values
@@ -40,6 +40,23 @@ class FeedbackForm(Form):
         [Optional(), Length(max=rules.TEXT_MAX)],
         filters=[lambda text: text or ""],
     )
+
+
+class GuestForm(Form):
+    """Somebody without an account who is to be asked."""
+
+    name = StringField(
+        lazy("Name"),
+        [InputRequired(lazy("Write the name of the colleague.")), Length(max=rules.GUEST_NAME_MAX)],
+    )
+    group = SelectField(lazy("Group"), [InputRequired(lazy("Choose a group."))])
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.group.choices = [
+            SelectChoice("", _("Choose")),
+            *(SelectChoice(*one) for one in rules.GROUPS.items()),
+        ]
 
 
 class ReleaseForm(Form):

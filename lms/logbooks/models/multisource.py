@@ -76,6 +76,26 @@ class FeedbackRater(Base):
     person: Mapped[Person] = relationship(lazy="raise")
 
 
+class FeedbackGuest(Base):
+    """Somebody without an account who is asked while the round is under way, by a link of their own; deleted at its end."""
+
+    __tablename__ = "feedback_guest"
+    __table_args__ = (
+        UniqueConstraint("round_id", "name"),
+        CheckConstraint("group_ IN ('doctor', 'nurse', 'other')", name="group"),
+        CheckConstraint("state IN ('asked', 'answered', 'declined')", name="state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("feedback_round.id"))
+    name: Mapped[str] = mapped_column(String(rules.GUEST_NAME_MAX))
+    """As whoever runs the round wrote it."""
+    group_: Mapped[str] = mapped_column(String(10))
+    state: Mapped[str] = mapped_column(String(10), default=rules.ASKED)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the newest link; earlier ones are void."""
+
+
 class FeedbackBox(Base):
     """Every answer of an open round, locked together; written anew with each answer, deleted with its key at the end."""
 
@@ -152,6 +172,7 @@ def round_unless() -> str:
     """When the database lets a round change: while it is under way; it closes only over a result, and ends without raters and box."""
     gone = (
         "NOT EXISTS (SELECT 1 FROM feedback_rater g WHERE g.round_id = NEW.id)",
+        "NOT EXISTS (SELECT 1 FROM feedback_guest g WHERE g.round_id = NEW.id)",
         "NOT EXISTS (SELECT 1 FROM feedback_box g WHERE g.round_id = NEW.id)",
     )
     return " AND ".join(

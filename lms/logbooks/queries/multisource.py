@@ -12,10 +12,12 @@ from sqlalchemy.orm import joinedload
 from lms import policy
 from lms.accounts.models import Account, Grant, Person
 from lms.core.db import db
+from lms.core.digests import sha256_hex
 from lms.core.errors import NotFound
 from lms.core.ids import is_public_id
 from lms.logbooks.models.multisource import (
     FeedbackBox,
+    FeedbackGuest,
     FeedbackRater,
     FeedbackRelease,
     FeedbackResult,
@@ -156,15 +158,50 @@ def raters(found: FeedbackRound) -> Sequence[FeedbackRater]:
 
 
 def answered_count(found: FeedbackRound) -> int:
-    """How many have answered an open round."""
-    return (
+    """How many have answered an open round, with or without an account."""
+    return sum(
         db.session.scalar(
-            select(func.count(FeedbackRater.id)).where(
-                FeedbackRater.round_id == found.id, FeedbackRater.state == rules.ANSWERED
-            )
+            select(func.count(table.id)).where(table.round_id == found.id, table.state == rules.ANSWERED)
         )
         or 0
+        for table in (FeedbackRater, FeedbackGuest)
     )
+
+
+def guests(found: FeedbackRound) -> Sequence[FeedbackGuest]:
+    """Who is asked without an account, by name."""
+    return db.session.scalars(
+        select(FeedbackGuest)
+        .where(FeedbackGuest.round_id == found.id)
+        .order_by(FeedbackGuest.name)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def linked_round(
+    token: str, by: Actor | None, *, for_update: bool = False
+) -> tuple[FeedbackRound, FeedbackGuest]:
+    """A round for whoever holds a link, with their own row. Raises NotFound for links that are void, and once it has ended.
+
+    ``by``: who is signed in, if anybody; the trainee and who reads the result get nothing by a link.
+    """
+    mine = db.session.scalar(
+        select(FeedbackGuest).where(FeedbackGuest.token_sha256 == sha256_hex(token.encode()))
+    )
+    if mine is None:
+        raise NotFound
+    query = _loaded(select(FeedbackRound).where(FeedbackRound.id == mine.round_id))
+    if for_update:
+        query = query.with_for_update(of=FeedbackRound).execution_options(populate_existing=True)
+    found = db.session.scalars(query).one()
+    if for_update:
+        db.session.refresh(mine)
+    scope = scope_of(found)
+    if found.state not in rules.UNDER_WAY or (
+        by is not None and by.person_id in {scope.trainee_person_id, *scope.mentor_person_ids}
+    ):
+        raise NotFound
+    return found, mine
 
 
 def box(found: FeedbackRound) -> FeedbackBox | None:

@@ -20,6 +20,7 @@ SHOWN_FROM = 5
 """Answers from which anything is shown by itself."""
 RATERS_MAX = 40
 TEXT_MAX = 400
+GUEST_NAME_MAX = 80
 ANSWER_BYTES = 4096
 """Room for one answer in the box: two comments of 400 characters of four bytes each, and the ratings."""
 
@@ -123,6 +124,18 @@ def require_raters(
     if not chosen:
         raise RuleBroken("nobody_chosen", _("Choose a group for at least one person."))
     if before + len(chosen) > RATERS_MAX:
+        raise RuleBroken("raters_many", _("Choose at most %(max)s raters.", max=RATERS_MAX))
+
+
+def require_guest(name: str, group: str, *, others: int) -> None:
+    """Somebody without an account has a name and a group. ``others``: raters besides them."""
+    if not name:
+        raise RuleBroken("name_missing", _("Write the name of the colleague."), field="name")
+    if len(name) > GUEST_NAME_MAX:
+        raise RuleBroken("words_long", _("Use at most %(max)s characters.", max=GUEST_NAME_MAX), field="name")
+    if group not in GROUPS:
+        raise RuleBroken("unknown_value", _("Choose one of the answers given."), field="group")
+    if others >= RATERS_MAX:
         raise RuleBroken("raters_many", _("Choose at most %(max)s raters.", max=RATERS_MAX))
 
 

@@ -17,13 +17,23 @@ from sqlalchemy.exc import IntegrityError
 from lms import policy
 from lms.accounts import queries as accounts
 from lms.accounts.models import Person
-from lms.core import audit, clock, deid, notices, retractions, site
+from lms.core import audit, clock, deid, ids, notices, retractions, site
 from lms.core.db import db
-from lms.core.digests import canonical_json, digest_of, lock_box, new_box_key, open_box, seal, unseal
+from lms.core.digests import (
+    canonical_json,
+    digest_of,
+    lock_box,
+    new_box_key,
+    open_box,
+    seal,
+    sha256_hex,
+    unseal,
+)
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _, lazy
 from lms.logbooks.models.multisource import (
     FeedbackBox,
+    FeedbackGuest,
     FeedbackRater,
     FeedbackRelease,
     FeedbackResult,
@@ -141,7 +151,7 @@ def choose(found: FeedbackRound, chosen: Mapping[int, str], *, at: datetime, by:
         trainee_person_id=found.trainee_person_id,
         readers=programmes.mentor_ids(found.enrolment_id),
         known=known,
-        before=len(there) - len(set(there) & set(chosen)),
+        before=len(there) - len(set(there) & set(chosen)) + len(queries.guests(found)),
     )
     for person_id, group in chosen.items():
         if person_id in fresh:
@@ -152,7 +162,7 @@ def choose(found: FeedbackRound, chosen: Mapping[int, str], *, at: datetime, by:
             there[person_id].group_ = group
     db.session.flush()
     if found.state == rules.OPEN and fresh:
-        found.invited = len(there) + len(fresh)
+        found.invited += len(fresh)
         db.session.flush()
         for person_id in fresh:
             _ask(person_id, ASKED, found, at=at)
@@ -174,14 +184,16 @@ def open_round(found: FeedbackRound, *, at: datetime, by: Actor) -> None:
         return
     after = _require(found, "open", by)
     asked = queries.raters(found)
-    rules.require_opening(len(asked))
+    invited = len(asked) + len(queries.guests(found))
+    rules.require_opening(invited)
     readers = programmes.mentor_ids(found.enrolment_id)  # somebody may have become one since they were chosen
-    rules.require_raters(
-        {one.person_id: one.group_ for one in asked},
-        trainee_person_id=found.trainee_person_id,
-        readers=readers,
-        known={one.person_id for one in asked},
-    )
+    if asked:
+        rules.require_raters(
+            {one.person_id: one.group_ for one in asked},
+            trainee_person_id=found.trainee_person_id,
+            readers=readers,
+            known={one.person_id for one in asked},
+        )
     key = new_box_key()
     db.session.add(
         FeedbackBox(
@@ -190,10 +202,10 @@ def open_round(found: FeedbackRound, *, at: datetime, by: Actor) -> None:
             locked=_locked([], key),
         )
     )
-    found.state, found.invited, found.opened_on = after, len(asked), clock.today(at)
+    found.state, found.invited, found.opened_on = after, invited, clock.today(at)
     found.closes_on = rules.closes_on(clock.today(at))
     db.session.flush()
-    _record(found, "open", at=at, by=by, raters=len(asked), closes_on=found.closes_on.isoformat())
+    _record(found, "open", at=at, by=by, raters=invited, closes_on=found.closes_on.isoformat())
     for one in asked:
         _ask(one.person_id, ASKED, found, at=at)
 
@@ -243,6 +255,19 @@ def answer(
     _require_rater(found, mine, by)
     if mine.state == rules.ANSWERED:
         return False
+    _lay_in(found, mine, ratings=ratings, well=well, better=better, at=at)
+    return True
+
+
+def _lay_in(
+    found: FeedbackRound,
+    mine: FeedbackRater | FeedbackGuest,
+    *,
+    ratings: Mapping[str, int],
+    well: str,
+    better: str,
+    at: datetime,
+) -> None:
     _require_day(found, at)
     well, better = plain(well), plain(better)
     rules.require_answer(ratings, well, better)
@@ -257,12 +282,15 @@ def answer(
     box.locked = _locked(answers, key)
     mine.state = rules.ANSWERED
     db.session.flush()
-    return True
 
 
 def cannot_say(found: FeedbackRound, mine: FeedbackRater, *, at: datetime, by: Actor) -> None:
     """Say that one does not know the trainee well enough; twice is once. Held ``for_update``."""
     _require_rater(found, mine, by)
+    _decline(found, mine, at=at)
+
+
+def _decline(found: FeedbackRound, mine: FeedbackRater | FeedbackGuest, *, at: datetime) -> None:
     if mine.state == rules.ANSWERED:
         raise RuleBroken("answered_already", _("You have answered already."))
     _require_day(found, at)
@@ -294,6 +322,77 @@ def rate_self(found: FeedbackRound, *, ratings: Mapping[str, int], at: datetime,
     db.session.flush()
     _record(found, "self", at=at, by=by)
     return made
+
+
+# ---------------------------------------------------------------- who has no account
+
+
+def ask_guest(found: FeedbackRound, *, name: str, group: str, at: datetime, by: Actor) -> str:
+    """Ask somebody without an account; the token of their link, which whoever runs the round hands on. Held ``for_update``.
+
+    Only its digest is kept. The same name again is the same rater: they get a new link, and the earlier one is void. The
+    trainee never makes a link: who holds it answers by it.
+    """
+    _require_running(found, by)
+    name = " ".join(plain(name).split())
+    there = {one.name: one for one in queries.guests(found)}
+    mine = there.get(name)
+    rules.require_guest(name, group, others=len(queries.raters(found)) + len(set(there) - {name}))
+    if mine is not None and mine.state == rules.ANSWERED:
+        raise RuleBroken("answered_already", _("This colleague has answered already."), field="name")
+    token = ids.token()
+    if mine is None:
+        mine = FeedbackGuest(round_id=found.id, name=name, state=rules.ASKED)
+        db.session.add(mine)
+        found.invited += found.state == rules.OPEN
+    mine.group_, mine.token_sha256 = group, sha256_hex(token.encode())
+    db.session.flush()
+    _record(found, "link", at=at, by=by)
+    return token
+
+
+def take_guest_off(found: FeedbackRound, name: str, *, by: Actor) -> None:
+    """Take somebody without an account off the list while the round is being prepared; twice is once. Held ``for_update``."""
+    _require_running(found, by)
+    if found.state != rules.PROPOSED:
+        rules.move(found.state, "choose")
+    db.session.execute(
+        delete(FeedbackGuest).where(FeedbackGuest.round_id == found.id, FeedbackGuest.name == name)
+    )
+
+
+def answer_by_link(
+    found: FeedbackRound,
+    mine: FeedbackGuest,
+    *,
+    ratings: Mapping[str, int],
+    well: str,
+    better: str,
+    at: datetime,
+) -> bool:
+    """As ``answer``, for whoever holds the link: it is good for one answer. Held ``for_update``."""
+    if mine.state == rules.ANSWERED:
+        return False
+    _require_open(found)
+    _lay_in(found, mine, ratings=ratings, well=well, better=better, at=at)
+    return True
+
+
+def decline_by_link(found: FeedbackRound, mine: FeedbackGuest, *, at: datetime) -> None:
+    """As ``cannot_say``, for whoever holds the link. Held ``for_update``."""
+    _require_open(found)
+    _decline(found, mine, at=at)
+
+
+def _require_open(found: FeedbackRound) -> None:
+    if found.state != rules.OPEN:
+        raise RuleBroken("round_state", _("This round is not open yet."))
+
+
+def _require_running(found: FeedbackRound, by: Actor) -> None:
+    policy.require(by, Permission.FEEDBACK_RUN, queries.scope_of(found), see=Permission.FEEDBACK_SEE)
+    if found.state not in rules.UNDER_WAY:
+        raise RuleBroken("round_over", _("This round has ended."))
 
 
 # ---------------------------------------------------------------- the end
@@ -345,6 +444,7 @@ def _ended(found: FeedbackRound, after: str, *, at: datetime) -> None:
     db.session.flush()
     db.session.execute(delete(FeedbackBox).where(FeedbackBox.round_id == found.id))
     db.session.execute(delete(FeedbackRater).where(FeedbackRater.round_id == found.id))
+    db.session.execute(delete(FeedbackGuest).where(FeedbackGuest.round_id == found.id))
     retractions.forget(f"{_matter(found)}rater:")
     found.state, found.ended_on = after, clock.today(at)
     db.session.flush()

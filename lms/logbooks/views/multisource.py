@@ -5,18 +5,23 @@ from collections.abc import Callable
 from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from lms.core import clock
-from lms.core.errors import RuleBroken
+from lms.core import clock, limits, qr, site
+from lms.core.errors import NotFound, RuleBroken
 from lms.core.i18n import _, _n
-from lms.logbooks.forms.multisource import FeedbackForm, ReleaseForm, given_groups, given_ratings
-from lms.logbooks.models.multisource import FeedbackRound
+from lms.logbooks.forms.multisource import FeedbackForm, GuestForm, ReleaseForm, given_groups, given_ratings
+from lms.logbooks.models.multisource import FeedbackGuest, FeedbackRound
 from lms.logbooks.queries import multisource as queries
 from lms.logbooks.rules import multisource as rules
 from lms.logbooks.services import multisource as services
 from lms.logbooks.views.blueprint import bp
 from lms.policy import Permission, Role, allows, require
 from lms.web.forms import Form, request_value
-from lms.web.guard import actor, members
+from lms.web.guard import actor, current_actor, members, public
+
+LINK_LIMIT = (120, 600.0)
+"""Pages of links that one network address may ask for, and in how many seconds."""
+NO_TRACE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+"""Of pages with a link in their address or on them."""
 
 
 @bp.context_processor
@@ -115,6 +120,9 @@ def _round_page(public_id: str, form: Form) -> ResponseReturnValue:
         given=given_groups() if request.method == "POST" else {},
         answered=queries.answered_count(found) if found.state == rules.OPEN else 0,
         self_given=queries.own_view(found) if own else None,
+        runs=rules.RUNNER in hands and lists,
+        guests=queries.guests(found) if lists and rules.RUNNER in hands else [],
+        guest_form=form if isinstance(form, GuestForm) else GuestForm(),
         released=released,
         result=queries.result_of(found) if reads else None,
         releases=found.state == rules.CLOSED
@@ -171,6 +179,47 @@ def remove_rater(public_id: str) -> ResponseReturnValue:
             services.take_off(found, one.id, by=by)
 
     return _answered(public_id, _do(public_id, act), _("Taken off the list."))
+
+
+@bp.post("/feedback/<public_id>/guests")
+@members
+def ask_guest(public_id: str) -> ResponseReturnValue:
+    """Ask somebody without an account: their link is shown once, to be handed on."""
+    by, at, form = actor(), clock.now(), GuestForm.of_request()
+
+    def act(found: FeedbackRound) -> str:
+        return services.ask_guest(found, name=form.name.data or "", group=form.group.data or "", at=at, by=by)
+
+    _do(public_id, act, form)
+    if form.failed:
+        return _round_page(public_id, form)
+    url = f"{site.settings().base_url}/feedback/link/{form.result}"
+    page = render_template(
+        "logbooks/feedback/link.html",
+        tab=_tab(),
+        one=queries.feedback_round(public_id, by),
+        name=form.name.data,
+        url=url,
+        code=qr.svg(url, label=_("Code for %(item)s", item=form.name.data)),
+    )
+    return page, 200, NO_TRACE
+
+
+@bp.get("/feedback/<public_id>/guests")
+@members
+def ask_guest_again(public_id: str) -> ResponseReturnValue:
+    """A page with a link that was reloaded: its link is made by a button."""
+    queries.feedback_round(public_id, actor())
+    return redirect(f"/feedback/{public_id}", 303)
+
+
+@bp.post("/feedback/<public_id>/guests/remove")
+@members
+def remove_guest(public_id: str) -> ResponseReturnValue:
+    """Take somebody without an account off the list; their link is void."""
+    by, name = actor(), request_value("name")
+    form = _do(public_id, lambda found: services.take_guest_off(found, name, by=by))
+    return _answered(public_id, form, _("Taken off the list."))
 
 
 @bp.post("/feedback/<public_id>/open")
@@ -263,6 +312,8 @@ def own_feedback(public_id: str) -> ResponseReturnValue:
         form=form,
         given=given_ratings() if request.method == "POST" else {},
         own=True,
+        back=f"/feedback/{public_id}",
+        declines="",
     )
     return page, form.status
 
@@ -300,6 +351,8 @@ def answer_feedback(public_id: str) -> ResponseReturnValue:
         form=form,
         given=given_ratings() if request.method == "POST" else {},
         own=False,
+        back="/feedback",
+        declines=f"/feedback/{public_id}/cannot-say",
     )
     return page, form.status
 
@@ -317,3 +370,76 @@ def cannot_say(public_id: str) -> ResponseReturnValue:
         for said in form.problems:
             flash(said, "warn")
     return redirect("/feedback", 303)
+
+
+# ---------------------------------------------------------------- the colleague without an account
+
+
+def _held(token: str, *, for_update: bool = False) -> tuple[FeedbackRound, FeedbackGuest]:
+    return queries.linked_round(token, current_actor(), for_update=for_update)
+
+
+@bp.route("/feedback/link/<token>", methods=["GET", "POST"])
+@public
+def answer_by_link(token: str) -> ResponseReturnValue:
+    """The same questions for whoever holds a link; it takes one answer."""
+    limits.hit(
+        f"feedback-link:{request.remote_addr}", limit=LINK_LIMIT[0], per_s=LINK_LIMIT[1], at=clock.now()
+    )
+    at, form = clock.now(), FeedbackForm.of_request()
+
+    def act() -> bool:
+        return services.answer_by_link(
+            *_held(token, for_update=True),
+            ratings=given_ratings(),
+            well=form.well.data or "",
+            better=form.better.data or "",
+            at=at,
+        )
+
+    try:
+        if request.method == "POST" and form.run(act):
+            return redirect(request.path, 303)
+        found, mine = _held(token)
+    except NotFound:
+        return _link_ends("void", 404)
+    if mine.state == rules.ANSWERED:
+        return _link_ends("answered")
+    if found.state != rules.OPEN:
+        return _link_ends("early")
+    if mine.state == rules.DECLINED and request.method == "GET" and "again" not in request.args:
+        return _link_ends("declined")
+    page = render_template(
+        "logbooks/feedback/answer.html",
+        tab="",
+        one=found,
+        form=form,
+        given=given_ratings() if request.method == "POST" else {},
+        own=False,
+        back="",
+        declines=f"{request.path}/cannot-say",
+    )
+    return page, form.status, NO_TRACE
+
+
+@bp.post("/feedback/link/<token>/cannot-say")
+@public
+def decline_by_link(token: str) -> ResponseReturnValue:
+    """Whoever holds a link does not know the trainee well enough."""
+    limits.hit(
+        f"feedback-link:{request.remote_addr}", limit=LINK_LIMIT[0], per_s=LINK_LIMIT[1], at=clock.now()
+    )
+    at, form = clock.now(), Form.of_request()
+    try:
+        form.run(lambda: services.decline_by_link(*_held(token, for_update=True), at=at))
+    except NotFound:
+        return _link_ends("void", 404)
+    return redirect(f"/feedback/link/{token}", 303)
+
+
+def _link_ends(state: str, status: int = 200) -> ResponseReturnValue:
+    return (
+        render_template("logbooks/feedback/link_ends.html", state=state, again=request.path),
+        status,
+        NO_TRACE,
+    )

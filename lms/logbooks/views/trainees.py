@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
+from lms.accounts.queries import profiles
 from lms.core import clock
 from lms.logbooks import queries
 from lms.logbooks.models import Entry
@@ -53,6 +54,8 @@ def trainee(public_id: str) -> ResponseReturnValue:
         tracks=dict(programmes.tracks()),
         reads=reads,
         manages=manages,
+        reads_profile=manages
+        and allows(by, Permission.PROFILE_READ, profiles.scope_of(enrolment.person_id, on=today)),
         reads_meetings=allows(by, Permission.MEETING_READ, around),
         reads_attendance=allows(by, Permission.ATTENDANCE_READ, around),
         reads_feedback=allows(by, Permission.FEEDBACK_SEE, around),

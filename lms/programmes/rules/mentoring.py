@@ -18,10 +18,25 @@ TITLES: dict[str, tuple[str, str]] = {
 }
 """Professional titles with their names in Chinese and English; all but the last are those of attending rank or above."""
 
+OF_PROFILES = {
+    "attending": "attending",
+    "associate_chief": "associate",
+    "chief": "chief",
+    "charge_nurse": "nurse_in_charge",
+    "associate_chief_nurse": "associate_nurse",
+    "chief_nurse": "chief_nurse",
+}
+"""Titles as a person's professional details name them → as here; those of lower rank are ``other``."""
+
 LEAST_YEARS = 3
 """Years in such a unit from which a title of attending rank is ground enough."""
 MOST_YEARS = 60
 MOST_CAP = 10
+
+
+def is_as_in_profile(title: str, profile_title: str) -> bool:
+    """Whether a qualification rests on the title that the person's professional details say; also where they say none."""
+    return not profile_title or OF_PROFILES.get(profile_title, "other") == title
 
 
 def is_by_title(title: str, years: int) -> bool:

@@ -4,6 +4,8 @@ from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from lms import policy
+from lms.accounts.queries import profiles
+from lms.accounts.rules.profiles import TITLES as PROFILE_TITLES
 from lms.core import clock
 from lms.core.i18n import _, pick
 from lms.policy import Permission, Role, allows
@@ -11,7 +13,7 @@ from lms.programmes import queries as programmes
 from lms.programmes.forms.qualifications import NewQualificationForm, QualificationForm
 from lms.programmes.models import MentorQualification, Programme
 from lms.programmes.queries import mentoring as queries
-from lms.programmes.rules.mentoring import LEAST_YEARS, TITLES, is_by_title
+from lms.programmes.rules.mentoring import LEAST_YEARS, TITLES, is_as_in_profile, is_by_title
 from lms.programmes.services import qualifications as services
 from lms.programmes.views.blueprint import colleague
 from lms.web import files
@@ -119,6 +121,10 @@ def qualification(public_id: str, row_id: str) -> ResponseReturnValue:
 
 
 def _one_page(programme: Programme, row: MentorQualification, form: QualificationForm) -> ResponseReturnValue:
+    by = actor()
+    reads_profile = allows(by, Permission.PROFILE_READ, profiles.scope_of(row.person_id, on=clock.today()))
+    profile = profiles.newest(row.person_id) if reads_profile else None
+    profile_title = profile.title if profile else ""
     page = render_template(
         "programmes/qualification.html",
         tab="cohorts",
@@ -126,8 +132,11 @@ def _one_page(programme: Programme, row: MentorQualification, form: Qualificatio
         row=row,
         earlier=queries.history(row),
         form=form,
-        enters=allows(actor(), Permission.QUALIFICATION_ENTER, programme),
+        enters=allows(by, Permission.QUALIFICATION_ENTER, programme),
         titles=_titles(),
+        reads_profile=reads_profile,
+        profile_title=PROFILE_TITLES.get(profile_title, ""),
+        is_as_in_profile=is_as_in_profile(row.title, profile_title),
     )
     return page, form.status
 
