@@ -45,11 +45,11 @@ def saved(bare_app, tmp_path):
     return act
 
 
-def credits_of(source):
+def credits_of(other):
     """A certificate of credits under the number and the key of the other one."""
-    face = replace(CREDITS, serial=source.reason.removeprefix("Certificate "))
+    face = replace(CREDITS, serial=other.reason.removeprefix("Certificate "))
     badge = credentials.as_file(open_badge(face, number=1))
-    return source.sign(render_face(face, credential=badge), source.own)
+    return other.sign(render_face(face, credential=badge), other.own)
 
 
 def opened(contexts, address):
