@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lms import demo
 from lms.app import create_app
-from lms.bench import films, numbers
+from lms.bench import films, numbers, papers
 from lms.bench.figures import Figure, ratios, yardstick_ms
 from lms.bench.processes import Served
 from lms.bench.site import Film, build, filmed, settings_of
@@ -31,6 +31,9 @@ def main(*, trainees: Sequence[int], rounds: int) -> int:
         return 2
     _say("computing the statistics of a large test")
     for figure in numbers.figures():
+        _print(figure.line())
+    _say(f"making certificates; the yardstick takes {yardstick_ms():.1f} ms of CPU")
+    for figure in papers.figures():
         _print(figure.line())
     _say("making films")
     for figure in films.figures(""):

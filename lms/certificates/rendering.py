@@ -29,8 +29,12 @@ FITS = (0, 1, 2)
 """Steps of the style sheet, from roomy to tight; the first that keeps every sheet to its one page is taken."""
 
 
-def render_face(face: CertificateFace, *, credential: bytes | None = None, preview: bool = False) -> bytes:
-    """Draw the certificate, unsigned, on one A4 sheet and those of its annex, its credential attached. ``preview``: it says that it is none.
+def render_face(
+    face: CertificateFace, *, credential: bytes | None = None, preview: bool = False, afresh: bool = False
+) -> bytes:
+    """Draw the certificate, unsigned, on one A4 sheet and those of its annex, its credential attached.
+
+    ``preview``: it says that it is none. ``afresh``: drawn from nothing; the bytes are the same.
 
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
@@ -56,6 +60,7 @@ def render_face(face: CertificateFace, *, credential: bytes | None = None, previ
                 subject=" / ".join(filter(None, (face.programme_zh, face.programme_en))),
                 attachments=attached,
                 max_pages=1 + len(face.annex_sheets),
+                afresh=afresh,
             )
         except pdf.TooManyPages:
             if fit == FITS[-1]:

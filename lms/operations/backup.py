@@ -450,20 +450,16 @@ def _opened_keys(snapshot: Snapshot, passphrase: str) -> bytes | None:
 
 
 def _put_keys_back(packed: bytes, settings: Settings) -> None:
-    """What was sealed is ours and unchanged; all the same only plain names leave it."""
+    """What was sealed is ours and unchanged; all the same only plain names leave it, at most one folder deep (``retired/``)."""
     places = {"keys": settings.keys_dir, "data": settings.data_dir}
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
         for entry in archive:
             where, _slash, name = entry.name.partition("/")
             content = archive.extractfile(entry) if entry.isfile() else None
-            if (
-                where not in places
-                or not re.fullmatch(r"[\w.-]+", name)
-                or name.startswith(".")
-                or content is None
-            ):
+            if where not in places or not re.fullmatch(r"(?:[\w-]+/)?[\w-][\w.-]*", name) or content is None:
                 continue
-            places[where].mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (places[where], (places[where] / name).parent):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (places[where] / name).unlink(missing_ok=True)
             _write(places[where] / name, content.read(), mode=entry.mode & 0o700)
 

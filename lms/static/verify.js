@@ -1,7 +1,7 @@
 /* A certificate's PDF, judged where it is: nothing of the file leaves this device. The same judgement, in the same order, as
    lms/core/signing/checking.py and lms/certificates/checking.py, without the parts that need a whole reader of PDF.
 
-     script#trust            JSON: root, lists (DER, base64), register (address, or none: the saved page), status, said in words there
+     script#trust            JSON: root, lists (DER, base64), register (address, or none: the saved page), status, kinds in words
      form[data-verify]       with the file field; a file that is chosen or dropped is judged at once
      template[data-said=code] what is said of each kind of file; [data-fact=name] inside [data-facts] are filled, empty ones leave
      #verdict                where it is said; [data-send] there sends the file after all, as the form does without this script */
@@ -269,7 +269,7 @@
       } catch (_) { /* as much as could be read */ }
     }
     if (!claimed) return { code: 'foreign' };
-    const answer = { code: CODES[found.code], serial: claimed, signer, credential };
+    const answer = { code: CODES[found.code], serial: claimed, signer, credential: found.code === 'valid' ? credential : null };
     if (found.code !== 'valid' && found.code !== 'appended' && found.code !== 'revoked') return answer;
     /* By the digest of a state nobody but the register can tell a file; of a longer file the whole must be known, not its beginning. */
     const ends = ranges.map(one => one[2] + one[3]).filter(end => end > 0 && end < data.length);
@@ -320,7 +320,9 @@
   function show(finding) {
     const said = doc.querySelector('template[data-said=' + finding.code + ']').content.cloneNode(true), known = finding.known || {};
     const signer = finding.known ? '' : finding.signer && finding.signer.name;
-    const facts = Object.assign({}, known, { serial: known.serial || finding.serial, signer, checked: new Date().toLocaleString(doc.documentElement.lang, { hour12: false }) });
+    const earned = finding.credential && finding.credential.credentialSubject && finding.credential.credentialSubject.achievement;
+    const kind = told.kinds[known.kind || earned && (/#credits$/.test(earned.id) ? 'credit' : 'completion')];
+    const facts = Object.assign({}, known, { kind, serial: known.serial || finding.serial, signer, checked: new Date().toLocaleString(doc.documentElement.lang, { hour12: false }) });
     const table = doc.querySelector('template[data-facts]').content.cloneNode(true);
     table.querySelectorAll('[data-fact]').forEach(cell => {
       const value = facts[cell.dataset.fact];

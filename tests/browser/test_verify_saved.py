@@ -1,12 +1,15 @@
 """One saved page checks certificates with no site behind it: opened from the disk, cut off from every network."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from pyhanko.sign.signers import SimpleSigner
 
 from lms.certificates import services
-from lms.core import clock, jobs, signing
+from lms.certificates.credential import open_badge
+from lms.certificates.rendering import render_face
+from lms.core import clock, credentials, jobs, signing
 from lms.core.db import transaction
 from tests.browser.test_verify_file import (  # noqa: F401 (fixtures)
     apart,
@@ -20,6 +23,7 @@ from tests.browser.test_verify_file import (  # noqa: F401 (fixtures)
 )
 from tests.certificates.altered import KINDS, flipped
 from tests.certificates.test_checking import SAID
+from tests.certificates.test_face import CREDITS
 
 OFFLINE = {"genuine": "listed", "unregistered": "listed"}
 """Without the register a whole signature of ours is all that can be asked for; the lists of that day may withdraw it."""
@@ -41,6 +45,13 @@ def saved(bare_app, tmp_path):
     return act
 
 
+def credits_of(other):
+    """A certificate of credits under the number and the key of the other one."""
+    face = replace(CREDITS, serial=other.reason.removeprefix("Certificate "))
+    badge = credentials.as_file(open_badge(face, number=1))
+    return other.sign(render_face(face, credential=badge), other.own)
+
+
 def opened(contexts, address):
     page = contexts("en", base_url="http://localhost").new_page()
     page.context.set_offline(True)
@@ -59,6 +70,11 @@ def test_the_saved_page_names_each_altered_file_and_asks_nobody(source, saved, c
     assert asked == []
     judged(page, source.signed)
     assert source.reason.removeprefix("Certificate ") in page.locator("#verdict").inner_text()
+    assert "Certificate of completion" in page.locator("#verdict").inner_text()
+    judged(page, apart(lambda: credits_of(source)))
+    assert "Certificate of credits" in page.locator("#verdict").inner_text()
+    judged(page, files["never signed"])  # what nobody signed says nothing of its kind
+    assert "Certificate of c" not in page.locator("#verdict dl").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 

@@ -20,6 +20,7 @@ from lms.certificates.face import (
 )
 from lms.core import pdf
 from lms.core.digests import canonical_json
+from lms.core.pdf import plate, stamping
 
 FACE = CertificateFace(
     serial="FF-2026-000017-K",
@@ -244,3 +245,35 @@ def test_a_certificate_of_credits_fits_on_its_sheet_and_is_drawn_again_byte_for_
         again = face_from(json.loads(json.dumps(face.facts())))
         assert again == face
         assert rendering.render_face(face) == rendering.render_face(again)
+
+
+@pytest.mark.parametrize("base", [replace(FACE, annex=ANNEX), CREDITS], ids=["completion", "credits"])
+def test_a_cohort_is_stamped_and_each_is_what_a_drawing_from_nothing_gives(base, monkeypatch):
+    stamping.forget()
+    done = []
+    stamp = plate.Plate.stamp
+    monkeypatch.setattr(plate.Plate, "stamp", lambda self, *a: done.append(stamp(self, *a)) or done[-1])
+    people = [
+        ("陈晓燕", "Chen Xiaoyan"),
+        ("李思远", "Li Siyuan"),
+        ("欧阳娜娜", "Ouyang Nana"),
+        ("赵云", "Zhao Yun"),
+    ]
+    for number, (zh, latin) in enumerate(people * 2):
+        serial = f"FF-2026-{number:06d}-K"
+        face = replace(
+            base,
+            serial=serial,
+            name_zh=zh,
+            name_latin=latin,
+            verify_url=f"https://firefly.example.org/verify/{serial}?k={number * 7919:012d}",
+            annex=tuple(replace(one, level=number % 5 + 1, code=f"N{number:02d}") for one in base.annex),
+        )
+        if isinstance(face, CreditFace):
+            face = replace(face, credits=str(number), minutes=number * 45)
+        credential = json.dumps(face.facts(), ensure_ascii=False).encode()
+        drawn = rendering.render_face(face, credential=credential, afresh=True)
+        assert rendering.render_face(face, credential=credential) == drawn
+    assert (
+        len(done) == 2 * len(people) - 2
+    )  # the first is drawn, the second drawn and kept, the third compared

@@ -204,7 +204,7 @@ def test_personal_images_do_not_stay_in_memory(desk: Desk) -> None:
         desk.draw(
             f'<img alt="a" src="dot.svg"><img alt="QR" src="{qr.data_uri(f"https://example.org/{i}")}">'
         )
-    assert [address.rsplit("/", 1)[-1] for address in pdf._art(desk.art.resolve())] == ["dot.svg"]
+    assert [address.rsplit("/", 1)[-1] for address in pdf.drawing._art(desk.art.resolve())] == ["dot.svg"]
 
 
 def test_the_choice_of_fonts_does_not_leak_into_programs_started_later(desk: Desk) -> None:

@@ -242,6 +242,29 @@ def test_nothing_that_stands_is_overwritten(app, cast, make, settings, elsewhere
     assert copies.is_empty(elsewhere.database_url)
 
 
+def test_certificates_of_signers_from_before_come_back_too(app, cast, make, elsewhere, settings, at):
+    word = settings.keys_passphrase
+    signing.create_authority(
+        settings.keys_dir, organisation="Test hospital", at=at, passphrase=word, kind=signing.P256
+    )
+    signing.rotate(settings.keys_dir, at=at, passphrase=word, kind=signing.P256)
+
+    def held(folder):
+        return {
+            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
+
+    before = held(settings.keys_dir)
+    assert any(name.startswith("retired/") for name in before)
+    put_back(make(), elsewhere)
+    assert held(elsewhere.keys_dir) == before
+    known = [
+        {one.fingerprint for one in signing.status(place.keys_dir, word, at=at)}
+        for place in (settings, elsewhere)
+    ]
+    assert known[0] == known[1]
+
+
 def test_another_passphrase_opens_nothing_and_puts_nothing_back(app, cast, keys, make, elsewhere, settings):
     snapshot = make()
     assert checked(snapshot, settings, passphrase="another passphrase")

@@ -17,6 +17,7 @@ import pytest
 from lms.certificates import rendering
 from lms.certificates.face import CertificateFace
 from lms.core import signing
+from lms.core.pdf import stamping
 
 pytestmark = pytest.mark.outside
 
@@ -322,3 +323,27 @@ def test_openssl_verifies_the_time_stamp_over_the_signature(
     (tmp_path / "other.bin").write_bytes(b"another signature")
     refused = run(*verify, *chain, *when, "-data", tmp_path / "other.bin", check=False)
     assert "Verification: OK" not in refused
+
+
+def test_a_stamped_certificate_is_one_like_the_others(tmp_path: Path) -> None:
+    """The bytes are those of a drawing from nothing (tests/core/test_stamping.py); here other programs look at them."""
+    plain = replace(FACE, name_native="", native_lang="", demo=False)
+    stamping.forget()
+    for number, name in enumerate(("陈晓燕", "李思远", "王小明", "赵云飞")):
+        face = replace(plain, name_zh=name, name_latin="Name Latin", serial=f"FF-2026-{number:06d}-K")
+        stamped, drawn = tmp_path / "stamped.pdf", tmp_path / "drawn.pdf"
+        stamped.write_bytes(rendering.render_face(face))
+        drawn.write_bytes(rendering.render_face(face, afresh=True))
+    assert next(iter(stamping._plates.values())).proven
+    assert "No syntax or stream encoding errors found" in run("qpdf", "--check", stamped)
+    assert "赵云飞" in words(stamped)
+    assert "FF-2026-000003-K" in words(stamped)
+    assert "李思远" not in words(stamped)
+    said = run("pdfinfo", "-struct-text", stamped)
+    assert said == run("pdfinfo", "-struct-text", drawn)
+    assert said.index("赵云飞") < said.index("Name Latin") < said.index("FF-2026-000003-K")
+    for row in run("pdffonts", stamped).splitlines()[2:]:
+        assert re.search(r"\byes yes yes\b", row), row
+    for path in (stamped, drawn):
+        run("pdftoppm", "-r", "150", "-png", path, path.with_suffix(""))
+    assert (tmp_path / "stamped-1.png").read_bytes() == (tmp_path / "drawn-1.png").read_bytes()

@@ -167,6 +167,11 @@ def kind_words(kind: str) -> str:
     return _("Certificate of credits") if kind == CREDIT else _("Certificate of completion")
 
 
+def kinds_in_words() -> dict[str, str]:
+    """Every kind in words, for a script that tells them apart."""
+    return {kind: kind_words(kind) for kind in KINDS}
+
+
 def title(fact: str) -> str:
     """What a fact is called, everywhere."""
     return {

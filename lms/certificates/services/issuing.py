@@ -11,8 +11,8 @@ from lms.certificates import queries, rules
 from lms.certificates.face import AnnexLine, CertificateFace
 from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion
 from lms.certificates.services import crediting, documents, log, register, standing, statements
-from lms.certificates.services.reserving import ISSUE, lock_people, reserve
-from lms.core import audit, clock, jobs, site
+from lms.certificates.services.reserving import ISSUE, lock_people, reserve, shared
+from lms.core import audit, clock, jobs
 from lms.core.db import db
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
@@ -130,30 +130,13 @@ def face_of(
     enrolment: Enrolment, cohort: Cohort, *, serial: str, verify_key: str, issued_on: date
 ) -> CertificateFace:
     """What a certificate of that day says, copied from where it is kept."""
-    person, programme, home = enrolment.person, cohort.programme, enrolment.home_hospital
     return CertificateFace(
-        serial=serial,
-        name_zh=person.name_zh,
-        name_latin=person.name_latin,
-        name_native=person.name_native,
-        native_lang=person.native_lang,
-        hospital_zh=home.name_zh if home else programme.sponsor.name_zh,
-        hospital_en=home.name_en if home else programme.sponsor.name_en,
-        programme_zh=programme.title_zh,
-        programme_en=programme.title_en,
-        cohort_zh=cohort.name_zh,
-        cohort_en=cohort.name_en,
-        sponsor_zh=programme.sponsor.name_zh,
-        sponsor_en=programme.sponsor.name_en,
+        **shared(enrolment, cohort, serial=serial, verify_key=verify_key, issued_on=issued_on),
         from_on=cohort.start_on,
         to_on=max(cohort.start_on, min(cohort.end_on, issued_on)),
         weeks=cohort.weeks,
         units=_units(enrolment, on=issued_on),
         hours=cohort.hours,
-        director_name=programme.director_name,
-        issued_on=issued_on,
-        verify_url=rules.verify_url(site.settings().base_url, serial, verify_key),
-        demo=programme.is_sample,
         annex=tuple(
             AnnexLine(
                 one.item.code, one.item.title_zh, one.item.title_en, one.record.level, one.record.from_on

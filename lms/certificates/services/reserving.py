@@ -1,7 +1,7 @@
 """Taking a number of the register for one person: the one place where a certificate's row is made, whatever its kind."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -11,13 +11,39 @@ from lms.accounts.models import Person
 from lms.certificates import rules
 from lms.certificates.face import CertificateFace
 from lms.certificates.models import Certificate, RuleVersion, SerialCounter
-from lms.core import audit, clock, ids, jobs
+from lms.core import audit, clock, ids, jobs, site
 from lms.core.db import db
 from lms.core.digests import digest_of
 from lms.policy import Actor
 from lms.programmes.models import Cohort, Enrolment
 
 ISSUE = "certificates.issue"
+
+
+def shared(
+    enrolment: Enrolment, cohort: Cohort, *, serial: str, verify_key: str, issued_on: date
+) -> dict[str, Any]:
+    """What certificates of every kind say of the holder, the programme and themselves, copied from where it is kept."""
+    person, programme, home = enrolment.person, cohort.programme, enrolment.home_hospital
+    return {
+        "serial": serial,
+        "name_zh": person.name_zh,
+        "name_latin": person.name_latin,
+        "name_native": person.name_native,
+        "native_lang": person.native_lang,
+        "hospital_zh": home.name_zh if home else programme.sponsor.name_zh,
+        "hospital_en": home.name_en if home else programme.sponsor.name_en,
+        "programme_zh": programme.title_zh,
+        "programme_en": programme.title_en,
+        "cohort_zh": cohort.name_zh,
+        "cohort_en": cohort.name_en,
+        "sponsor_zh": programme.sponsor.name_zh,
+        "sponsor_en": programme.sponsor.name_en,
+        "director_name": programme.director_name,
+        "issued_on": issued_on,
+        "verify_url": rules.verify_url(site.settings().base_url, serial, verify_key),
+        "demo": programme.is_sample,
+    }
 
 
 def reserve(

@@ -9,8 +9,8 @@ from lms.certificates import queries, rules
 from lms.certificates.face import CreditFace, CreditYear
 from lms.certificates.models import Certificate, CreditPlan, IssueBatch, IssueItem
 from lms.certificates.rules import crediting
-from lms.certificates.services.reserving import lock_people, reserve
-from lms.core import clock, site
+from lms.certificates.services.reserving import lock_people, reserve, shared
+from lms.core import clock
 from lms.core.db import db
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
@@ -142,28 +142,11 @@ def credit_face(
     issued_on: date,
 ) -> CreditFace:
     """What a certificate of credits says, copied from where it is kept."""
-    person, programme, home = enrolment.person, cohort.programme, enrolment.home_hospital
     return CreditFace(
-        serial=serial,
-        name_zh=person.name_zh,
-        name_latin=person.name_latin,
-        name_native=person.name_native,
-        native_lang=person.native_lang,
-        hospital_zh=home.name_zh if home else programme.sponsor.name_zh,
-        hospital_en=home.name_en if home else programme.sponsor.name_en,
-        programme_zh=programme.title_zh,
-        programme_en=programme.title_en,
-        cohort_zh=cohort.name_zh,
-        cohort_en=cohort.name_en,
-        sponsor_zh=programme.sponsor.name_zh,
-        sponsor_en=programme.sponsor.name_en,
+        **shared(enrolment, cohort, serial=serial, verify_key=verify_key, issued_on=issued_on),
         from_on=first,
         to_on=last,
         weeks=-(-((last - first).days + 1) // 7),
-        director_name=programme.director_name,
-        issued_on=issued_on,
-        verify_url=rules.verify_url(site.settings().base_url, serial, verify_key),
-        demo=programme.is_sample,
         credits=crediting.shown(sum((one.credits for one in years), Fraction(0))),
         study_hours=crediting.shown(sum((one.hours for one in years), Fraction(0))),
         minutes=sum(one.seconds for one in years) // 60,

@@ -3,7 +3,7 @@
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
-from lms.certificates import checking, queries
+from lms.certificates import checking, queries, rules
 from lms.certificates.views.blueprint import bp
 from lms.core import clock, site
 from lms.core.errors import NotFound
@@ -47,7 +47,12 @@ def saved_verifier() -> ResponseReturnValue:
         render_template(
             "certificates/verify_saved.html",
             trust=trust
-            | {"status": status, "until": min(untils).isoformat() if untils else "", "at": at.isoformat()},
+            | {
+                "kinds": rules.kinds_in_words(),
+                "status": status,
+                "until": min(untils).isoformat() if untils else "",
+                "at": at.isoformat(),
+            },
             codes=SAID,
             at=at,
             until=min(untils, default=None),

@@ -68,7 +68,7 @@ def _form_page(form: SerialForm, file_form: FileForm) -> ResponseReturnValue:
 def _trust() -> dict[str, object] | None:
     """What verify.js needs to judge a file; None where the site has no authority."""
     trust = queries.published_trust()
-    return dict(trust, register="/verify/states.json") if trust else None
+    return dict(trust, register="/verify/states.json", kinds=rules.kinds_in_words()) if trust else None
 
 
 @bp.get("/verify/states.json")
