@@ -94,7 +94,7 @@ def gave_up(video_id: int, why: str) -> None:
 
 def register() -> None:
     """Make the jobs of this feature known to the worker."""
-    for chore in (services.forget_old_uploads, cli.look_into_inbox):
+    for chore in (services.forget_old_uploads, services.forget_parts, cli.look_into_inbox):
         if chore not in jobs.EVERY:
             jobs.EVERY.append(chore)
     if services.refresh_search not in jobs.EVERY:

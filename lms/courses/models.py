@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -205,6 +206,14 @@ class WatchSession(Base):
     """One player on one page: its reports are numbered, and its clock bounds what it may claim."""
 
     __tablename__ = "watch_session"
+    __table_args__ = (
+        Index(
+            "ix_watch_session_with_parts",
+            "opened_at",
+            sqlite_where=text("known_bins IS NOT NULL OR again_bins IS NOT NULL"),
+            postgresql_where=text("known_bins IS NOT NULL OR again_bins IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     nonce: Mapped[str] = mapped_column(String(40), unique=True)

@@ -192,6 +192,7 @@
   const container = navigator.serviceWorker;
   if (container) addEventListener('load', async () => {
     const first = !container.controller;
+    await self.calm;    /* a film that is just starting has the link to itself */
     await container.register('/sw.js').catch(() => {});
     if (first && account) (await container.ready).active.postMessage({ keep: [location.href, ...$$('.tabs a').map(a => a.href)] });
   });

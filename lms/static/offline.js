@@ -108,7 +108,7 @@
       const next = () => { const file = files.shift(); return file ? store(cache, file[0], file[1]).then(tell).then(next) : null; };
       return Promise.all([next(), next(), next()]);
     }).then(() => choice.lines ? text(top).then(master => cache.put(key(video, top), new Response(reduced(master, choice), { headers: { 'Content-Type': 'application/vnd.apple.mpegurl' } }))) : null)
-      .then(() => fetch(given.hlsjs)).then(() => lease(given.page))
+      .then(() => Promise.all([given.hlsjs, given.streams].map(one => fetch(one)))).then(() => lease(given.page))
       .then(() => fetch(given.page, { credentials: 'same-origin' })).then(page => cache.put(given.page, page))
       .then(() => cache.put(key(video, 'kept.json'), new Response(JSON.stringify({ video, title: given.title, page: given.page, bytes, choice: choice.name, at: Date.now() }), { headers: { 'Content-Type': 'application/json' } }))))
       .then(look, problem => { state.textContent = problem.name === 'QuotaExceededError' ? words.full : words.broken; })

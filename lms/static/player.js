@@ -4,7 +4,7 @@
    What the template gives:
      <video controls playsinline preload="none" poster data-beat=URL data-session=ID data-hls=URL data-hlsjs=URL
             [data-audio=URL] [data-resume=SECONDS] [data-resume-at=UNIX SECONDS]> <source …> <track …> </video>
-     [data-player]        empty, hidden: filled with quality, speed and sound-only
+     [data-player]        empty, hidden: filled with quality, speed and sound-only (controls.js)
      [data-watched]       <progress> or SVG <rect width="…%">: the bar that the server counts
      [data-watched-text]  the same in words;  [data-when-complete]: shown from then on;  [data-watch-state]: where evidence is
 
@@ -19,7 +19,7 @@
   const given = video.dataset, account = doc.documentElement.dataset.account || '';
   const texts = JSON.parse(($('#texts, #t') || {}).textContent || '{}');
   const say = (key, values) => (texts[key] || '').replace(/%\((\w+)\)s/g, (_, name) => values[name]);
-  const BEAT_MS = 15000, KEPT_DAYS = 60, PLACE = 'place:' + given.beat;
+  const BEAT_MS = 15000, PLACE = 'place:' + given.beat;
 
   /* Private windows may refuse storage; then evidence lives as long as the page. */
   const store = {
@@ -120,21 +120,6 @@
     const text = note() || newest;
     if (text && navigator.sendBeacon) navigator.sendBeacon(given.beat, new Blob([JSON.stringify(parse(text).body)], { type: 'application/json' }));
   }
-  /* What earlier pages could not send. Another person's evidence waits until that person is back. */
-  function flush() {
-    return store.keys().filter(key => key.startsWith('watch:') && key !== MINE).reduce((before, key) => before.then(() => {
-      const text = store.get(key), kept = parse(text);
-      const days = kept && kept.sent && key.split('.').length < 5 ? 1 : KEPT_DAYS;
-      if (!kept || Date.now() - kept.at > days * 864e5) return store.drop(key, text);
-      if (kept.sent) return null;
-      if (kept.account !== account) return null;
-      return post(kept).then(reply => {
-        if (reply.acked_seq >= kept.body.seq) store.drop(key, text);
-        if (kept.url === given.beat) show(reply);
-      }, problem => { if (problem.final) store.drop(key, text); });
-    }), Promise.resolve());
-  }
-
   function state(key) {
     const line = $('[data-watch-state]');
     if (line) line.textContent = say(key, {});
@@ -161,8 +146,7 @@
   setInterval(() => { if (!video.paused || newest) beat(); }, BEAT_MS);
   addEventListener('pagehide', leave);
   doc.addEventListener('visibilitychange', () => { if (doc.hidden) leave(); else if (newest) beat(); });
-  addEventListener('online', () => { flush(); if (newest) beat(); });
-  flush();
+  addEventListener('online', () => { if (newest) beat(); });
 
   /* ---- Where to go on: the newer of what this device and what the server remember ---- */
   function resumeAt() {
@@ -176,50 +160,149 @@
     else video.addEventListener('loadedmetadata', () => { if (!video.duration || t < video.duration - 1) video.currentTime = t; }, { once: true });
   }
 
-  /* ---- Streams: hls.js wherever the browser has MediaSource, its own HLS otherwise, the <source> as the last resort ---- */
-  const retry = { maxNumRetry: 60, retryDelayMs: 500, maxRetryDelayMs: 4000 };
-  const patience = { default: { maxTimeToFirstByteMs: 20000, maxLoadTimeMs: 120000, timeoutRetry: retry, errorRetry: retry } };
-  const TUNED = {    /* measured at 64 to 400 kb/s: start at the cheapest, never burn 60 MB of a phone's data */
-    startLevel: 0, abrEwmaDefaultEstimate: 60000, testBandwidth: false, startFragPrefetch: true,
-    maxBufferLength: 90, maxMaxBufferLength: 600, maxBufferSize: 6e6, abrBandWidthFactor: 0.8, abrBandWidthUpFactor: 0.6,
-    fragLoadPolicy: patience, playlistLoadPolicy: patience, manifestLoadPolicy: patience,
-    enableWorker: false    /* a worker from a blob is not allowed here */
-  };
+  /* ---- Streams. The page names the segments of the cheapest rendition, so the first picture waits for no playlist and no
+     library: they go straight into MediaSource (`boot`). Where the link is quick, hls.js takes over the same MediaSource
+     without a jump (streams.js); on a slow link it never costs a byte. Without MediaSource: the browser's own HLS, else the <source>. ---- */
   const choice = parse(store.get('player')) || {};
-  const remember = () => store.set('player', JSON.stringify(choice));
-  const mse = self.ManagedMediaSource || self.MediaSource;
-  let hls = null, listening = false, loading = null, quality = null;
+  const mse = self.ManagedMediaSource || self.MediaSource, map = mse && parse(given.boot), saving = (navigator.connection || {}).saveData;
+  const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
+  const AHEAD_S = 90, TRY_MS = 40000, QUICK = 4e5, QUICK_KEPT = 1.6e5;    /* bits per second: with the library to load, with it at hand */
+  let hls = null, engine = null, listening = false, loading = null, handing = false, atHand = false;
 
+  function boot(tracks, at) {
+    const source = new mse();
+    let stopped = false, rate = 0;
+    /* One file, until it is here: a link that breaks costs nothing but time. */
+    function get(name) {
+      const one = {};
+      one.begun = new Promise(begun => {
+        const turn = wait => {
+          const limit = new AbortController(), timer = setTimeout(() => limit.abort(), TRY_MS);
+          let since = 0;
+          one.drop = () => { one.dropped = true; limit.abort(); };
+          return fetch(map.at + name, { signal: limit.signal }).then(reply => {
+            if (!reply.ok) throw Object.assign(new Error('status ' + reply.status), { final: reply.status < 500 });
+            since = performance.now();
+            begun();
+            return reply.arrayBuffer();
+          }).then(bytes => {
+            clearTimeout(timer);
+            if (bytes.byteLength > 4096) rate = bytes.byteLength * 8e3 / Math.max(1, performance.now() - since);
+            return bytes;
+          }).catch(problem => {
+            clearTimeout(timer);
+            if (stopped || one.dropped || problem.final) throw problem;
+            return pause(wait).then(() => turn(Math.min(4000, wait * 2)));
+          });
+        };
+        one.bytes = turn(500);
+        one.bytes.catch(() => {});
+      });
+      return one;
+    }
+    /* To where a track has come without a gap from where the film stands. */
+    function reach(track) {
+      const now = video.currentTime, have = track.buffer ? track.buffer.buffered : [];
+      for (let i = 0; i < have.length; i++) if (have.start(i) <= now + 0.3 && have.end(i) > now) return have.end(i);
+      return now;
+    }
+    const settle = buffer => new Promise(done => { if (buffer.updating) buffer.addEventListener('updateend', done, { once: true }); else done(); });
+    async function append(track, bytes) {
+      await settle(track.buffer);
+      if (stopped) return;
+      track.buffer.appendBuffer(bytes);
+      await settle(track.buffer);
+    }
+    async function run(track) {
+      const place = t => t < track.short * 2 ? Math.floor(t / 2) : track.short + Math.floor((t - track.short * 2) / track.step);
+      const init = get(track.folder + 'init.mp4');
+      let asked = {}, wanted = -1, last = -1, from = 0, begun = false;
+      const ask = n => asked[n] || (asked[n] = get(track.folder + ('000' + n).slice(-4) + '.m4s'));
+      while (!stopped) {
+        const to = reach(track);
+        let n = place(to + 0.1);
+        if (n === last && to - from < 0.05 && to >= from) n += 1;
+        track.done = n >= track.count || to > map.duration - 0.2;
+        if (track.done || to - video.currentTime > AHEAD_S) {
+          if (source.readyState === 'open' && tracks.every(one => one.done && !one.buffer.updating)) source.endOfStream();
+          await pause(250);
+          continue;
+        }
+        Object.keys(asked).forEach(key => { if (Number(key) !== n && Number(key) !== n + 1) { asked[key].drop(); delete asked[key]; } });
+        wanted = n;
+        const one = ask(n);
+        one.begun.then(() => { if (wanted === n && n + 1 < track.count && !stopped) ask(n + 1); });
+        const moved = new Promise(done => { track.moved = done; }), bytes = await Promise.race([one.bytes, moved]);
+        if (!bytes || stopped) continue;
+        if (!begun) { await append(track, await init.bytes); begun = true; }
+        from = reach(track);
+        last = n;
+        await append(track, bytes);
+        delete asked[n];
+        hand(false);
+      }
+    }
+    const left = () => Math.min(...tracks.map(reach)) - video.currentTime;
+    const seeking = () => tracks.forEach(track => { if (track.moved && reach(track) === video.currentTime) track.moved(); });
+    video.addEventListener('seeking', seeking);
+    source.addEventListener('sourceopen', () => {
+      source.duration = map.duration;
+      tracks.forEach(track => { track.buffer = source.addSourceBuffer(track.container + ';codecs="' + track.codec + '"'); });
+      const go = () => Promise.all(tracks.map(run)).catch(() => { if (!stopped) plain(video.currentTime); });
+      if (video.paused) video.addEventListener('play', go, { once: true }); else go();    /* a page that is only opened costs nothing */
+    }, { once: true });
+    const stop = () => { stopped = true; video.removeEventListener('seeking', seeking); };
+    video.disableRemotePlayback = !!self.ManagedMediaSource;
+    video.src = URL.createObjectURL(source);
+    if (at) video.currentTime = at;
+    return {
+      left, stop,
+      /* Whether the rest is worth another player, and this one has enough to go on with meanwhile. */
+      isQuick: limit => rate > limit && left() > 5 && !tracks.every(track => track.done),
+      /* Everything as it stands, for what takes over. */
+      give: () => {
+        stop();
+        return Promise.all(tracks.map(track => settle(track.buffer))).then(() => source.readyState === 'open' && {
+          media: video, mediaSource: source,
+          tracks: tracks.reduce((all, track) => Object.assign(all, { [track.kind]: { id: track.kind === 'video' ? 'main' : 'audio', buffer: track.buffer, container: track.container, codec: track.codec, levelCodec: track.codec } }), {})
+        });
+      }
+    };
+  }
+  /* The library, and what drives it, come late or never. */
   function library() {
-    loading = loading || new Promise((resolve, reject) => {
-      const script = doc.createElement('script');
-      script.src = given.hlsjs;
-      script.onload = resolve;
-      script.onerror = () => { loading = null; reject(new Error('hls.js')); };
-      doc.head.append(script);
-    });
+    const load = src => new Promise((resolve, reject) => doc.head.append(Object.assign(doc.createElement('script'), { src, onload: resolve, onerror: () => { loading = null; reject(); } })));
+    loading = loading || Promise.all([given.hlsjs, given.streams].map(load));
     return loading;
   }
-  function stream(at) {
-    if (!mse || !self.Hls || !self.Hls.isSupported()) return;
-    hls = new self.Hls(Object.assign({ startPosition: at || -1, autoStartLoad: false }, TUNED));
-    const started = () => { if (hls) hls.startLoad(at || -1); };
-    hls.on(self.Hls.Events.MANIFEST_PARSED, () => {
-      offer(hls.levels);
-      if (video.preload === 'none' && video.paused) video.addEventListener('play', started, { once: true });
-      else started();
-    });
-    hls.on(self.Hls.Events.ERROR, (_, problem) => {
-      if (!problem.fatal) return;
-      if (problem.type === self.Hls.ErrorTypes.MEDIA_ERROR && !hls.mended) { hls.mended = true; hls.recoverMediaError(); return; }
-      plain(video.currentTime);
-    });
-    hls.loadSource(given.hls);
-    hls.attachMedia(video);
+  const film = self.Film = {
+    video, given, choice, say, plain, store, parse, account, post, show, MINE, button: (label, act) => button(label, act),
+    choose(level) {
+      choice.quality = level;
+      if (hls) hls.nextLevel = level;
+      else if (level > 0) hand(true);
+    },
+    keep: () => store.set('player', JSON.stringify(choice))
+  };
+  /* hls.js takes the film over where the link is quick, or where a picture was chosen that only it can bring. */
+  function hand(chosen) {
+    const boots = engine;
+    if (!boots || listening || handing || hls || !(chosen || !saving && boots.isQuick(atHand ? QUICK_KEPT : QUICK))) return;
+    handing = true;
+    library().then(() => {
+      if (engine === boots) return boots.give().then(all => {
+        if (engine !== boots) return;
+        engine = null;
+        hls = self.Streams(film, video.currentTime, all);
+      });
+    }).catch(() => {}).then(() => { handing = false; });
   }
+  if (self.caches && given.hlsjs) caches.match(given.hlsjs).then(found => { atHand = !!found; }, () => {});
   function unstream() {
     look();
-    if (hls) { hls.destroy(); hls = null; }
+    if (hls) hls.destroy();
+    if (engine) engine.stop();
+    hls = engine = null;
   }
   /* The whole small file of the page. */
   function plain(at) {
@@ -230,99 +313,54 @@
     goTo(at);
     if (playing) video.play().catch(() => {});
   }
+  /* Kept on this phone, or a sharper picture is wanted: then hls.js at once. */
+  function begin(at) {
+    const kept = !map || session !== given.session;
+    if (listening && kept) { video.src = given.audio; goTo(at); }
+    else if (!listening && (kept || choice.quality > 0 && !saving)) library().then(() => { hls = self.Streams(film, at); }).catch(() => plain(at));
+    else engine = boot(parse(given.boot).tracks.filter(track => !listening || track.kind === 'audio'), at);
+  }
   function sound(on) {
     const at = video.currentTime, playing = !video.paused, rate = video.playbackRate;
     listening = on;
     unstream();
-    if (quality) quality.disabled = on;
-    if (on) {
-      video.src = given.audio;
-      goTo(at);
-    } else if (self.Hls && mse) {
-      video.removeAttribute('src');
-      video.load();
-      stream(at);
-    } else if (!mse && given.hls) { video.src = given.hls; goTo(at); } else plain(at);
+    film.listening = on;
+    if (film.quality) film.quality.disabled = on;
+    video.removeAttribute('src');
+    if (!mse && given.hls) { video.src = on ? given.audio : given.hls; goTo(at); } else begin(at);
     video.playbackRate = rate;
     if (playing) video.play().catch(() => {});
   }
 
-  /* ---- The bar under the film ---- */
+  /* What wants no library and may be wanted first on a slow link; the rest of the bar comes later (controls.js). */
   const bar = $('[data-player]');
-  function select(label, options, current, act) {
-    const field = doc.createElement('label'), list = doc.createElement('select'), name = doc.createElement('span');
-    name.textContent = label;
-    options.forEach(([value, text]) => list.append(new Option(text, value, false, String(value) === String(current))));
-    list.onchange = () => act(list.value);
-    field.append(name, list);
-    bar.append(field);
-    return list;
+  function button(label, act) {
+    const made = doc.createElement('button');
+    Object.assign(made, { type: 'button', className: 'btn small', textContent: say(label, {}), onclick: () => act(made) });
+    bar.append(made);
+    return made;
   }
-  function offer(levels) {
-    const megabytes = level => Math.round((level.averageBitrate || level.bitrate) * 600 / 8e5) / 10;
-    const word = i => say(i === 0 ? 'quality_low' : i === levels.length - 1 ? 'quality_high' : 'quality_middle', {});
-    const wanted = levels[choice.quality] ? choice.quality : -1;
-    if (wanted >= 0) { hls.startLevel = wanted; hls.loadLevel = wanted; }
-    if (!bar || quality) return;
-    const options = levels.map((level, i) => [i, say('quality_mb', { name: word(i), lines: Math.min(level.height, level.width), mb: megabytes(level) })]);
-    quality = select(say('quality', {}), [[-1, say('quality_auto', {})]].concat(options), wanted, value => {
-      choice.quality = Number(value);
-      remember();
-      if (hls) hls.nextLevel = choice.quality;
-    });
-    bar.prepend(quality.parentNode);
-  }
-  if (bar) {
-    const speed = [0.5, 0.75, 1, 1.25, 1.5, 2].map(rate => [rate, rate + ' ×']);
-    select(say('speed', {}), speed, choice.rate || 1, value => {
-      choice.rate = video.defaultPlaybackRate = video.playbackRate = Number(value);
-      remember();
-    });
-    if (choice.rate) video.defaultPlaybackRate = video.playbackRate = choice.rate;
-    if (given.audio) {
-      const button = doc.createElement('button');
-      button.type = 'button';
-      button.className = 'btn small';
-      button.textContent = say('sound_only', {});
-      button.setAttribute('aria-pressed', 'false');
-      button.onclick = () => { sound(!listening); button.setAttribute('aria-pressed', String(listening)); };
-      bar.append(button);
-    }
-    if (doc.pictureInPictureEnabled) {
-      const button = doc.createElement('button');
-      button.type = 'button';
-      button.className = 'btn small';
-      button.textContent = say('picture_out', {});
-      button.onclick = () => { if (doc.pictureInPictureElement) doc.exitPictureInPicture(); else video.requestPictureInPicture().catch(() => {}); };
-      bar.append(button);
-    }
+  if (bar && given.audio) {
+    button('sound_only', made => { sound(!listening); made.setAttribute('aria-pressed', String(listening)); }).setAttribute('aria-pressed', 'false');
     bar.hidden = false;
   }
+  if (choice.rate) video.defaultPlaybackRate = video.playbackRate = choice.rate;
 
-  /* A film that is already playing plain is left in peace; hls.js comes in before the first play, or with the next page.
-     Whoever saves data gets the small file and not 190 KB of script. */
-  const start = resumeAt(), saving = (navigator.connection || {}).saveData;
+  /* A film whose plain file already shows something is left in peace. */
+  const start = resumeAt();
   if (given.hls && !mse && video.canPlayType('application/vnd.apple.mpegurl')) {
     video.src = given.hls;
     goTo(start);
-  } else if (given.hls && given.hlsjs && mse && !saving) {
-    const late = () => library().then(() => { if (video.paused && !video.currentTime && !listening) stream(start); }, () => {});
-    if (doc.readyState === 'complete') late();
-    else addEventListener('load', late);
-    video.addEventListener('play', () => { if (!hls) goTo(start); }, { once: true });
+  } else if (given.hls && mse && video.readyState < 2) {
+    const playing = !video.paused;
+    film.levels = map && map.levels;
+    begin(start);
+    if (playing) video.play().catch(() => {});
   } else goTo(start);
 
-  /* What is not needed for the first picture comes behind it. */
-  const behind = () => given.late.split(' ').forEach(src => doc.head.append(Object.assign(doc.createElement('script'), { src })));
-  if (doc.readyState === 'complete') behind();
-  else addEventListener('load', behind);
-
-  /* "Ask about this moment": the second at which the film stands goes along with the link. */
-  doc.addEventListener('click', event => {
-    const link = event.target.closest('[data-ask]');
-    if (!link || !video.currentTime) return;
-    const there = new URL(link.href);
-    there.searchParams.set('t', Math.floor(video.currentTime));
-    link.href = there;
-  });
+  /* What is not needed for the first picture comes behind it, and not while a slow link still has to bring the next seconds. */
+  const loaded = new Promise(resolve => { if (doc.readyState === 'complete') resolve(); else addEventListener('load', resolve); });
+  const rest = tries => (tries && !video.paused && engine && engine.left() < 8 ? pause(1000).then(() => rest(tries - 1)) : null);
+  self.calm = loaded.then(() => rest(40));
+  self.calm.then(() => given.late.split(' ').forEach(src => doc.head.append(Object.assign(doc.createElement('script'), { src }))));
 })();

@@ -164,4 +164,13 @@
   });
   const keys = doc.querySelector('[data-keys]');
   if (keys && matchMedia('(hover: hover)').matches) keys.hidden = false;
+
+  /* "Ask about this moment": the second at which the film stands goes along with the link. */
+  doc.addEventListener('click', event => {
+    const link = event.target.closest('[data-ask]');
+    if (!link || !video.currentTime) return;
+    const there = new URL(link.href);
+    there.searchParams.set('t', Math.floor(video.currentTime));
+    link.href = there;
+  });
 })();

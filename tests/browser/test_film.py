@@ -223,6 +223,95 @@ def test_pictures_come_only_when_asked_for_and_captions_are_timed_to_the_drawn_s
     assert 4 < end < 6
 
 
+FETCHED = "name => performance.getEntriesByType('resource').some(one => one.name.includes(name))"
+WATCHED_OVER = """
+() => {
+  const v = document.querySelector('video');
+  self.jumps = 0;
+  self.stream = v.src;
+  v.addEventListener('seeking', () => { self.jumps += 1; });
+  v.addEventListener('emptied', () => { self.jumps += 1; });
+}
+"""
+
+
+def plays_on(film, seconds: float, what: str) -> None:
+    """Waits until the film has gone on from where it stands."""
+    at = film.evaluate("v => v.currentTime")
+    holds(lambda: film.evaluate("v => v.currentTime") > at + seconds, what)
+
+
+def test_a_slow_link_plays_the_cheapest_without_the_library_outlives_a_break_and_is_counted(
+    own_site, phone, sign_in, link, console
+):
+    console.forgive("ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_FAILED|Failed to load resource|net::ERR")
+    line = link(own_site)
+    page = phone("en", base_url=line.url).new_page()
+    sign_in(page, *ACCOUNTS["trainee"])
+    page.goto(lecture_address(page))
+    page.wait_for_timeout(1000)  # the service worker keeps its files
+    line.slow(rtt_ms=100, kbit_s=110)
+    film = page.locator("video")
+    film.evaluate("v => { v.muted = true; return v.play(); }")
+    plays_on(film, 1, "it plays")
+    assert page.evaluate(FETCHED, "/lite/0000.m4s")
+    line.cut()
+    holds(lambda: film.evaluate("v => v.readyState < 3"), "what had come is played, and it stands")
+    line.mend()
+    line.slow(rtt_ms=100, kbit_s=110)
+    plays_on(film, 3, "it goes on by itself")
+    assert not page.evaluate(FETCHED, "vendor/hls"), "nobody pays for the library on such a link"
+    assert not page.evaluate(FETCHED, ".m3u8")
+    film.evaluate("v => v.pause()")
+    seen = int(film.evaluate("v => v.played.end(v.played.length - 1)"))
+    counted = page.locator("progress[data-watched]")
+    holds(lambda: int(float(counted.get_attribute("value"))) >= seen - 1, "what was played is counted")
+
+    # A jump to where nothing has come yet brings what is there; the sound alone is the same player.
+    film.evaluate("v => { v.currentTime = 20; return v.play(); }")
+    holds(lambda: film.evaluate("v => v.currentTime") > 20.5, "it plays from there")
+    page.get_by_role("button", name="Sound only").click()
+    plays_on(film, 1, "the sound goes on from there")
+    assert film.evaluate("v => v.videoWidth") == 0
+    assert not page.evaluate(FETCHED, "audio.m4a")
+
+
+def test_on_a_quick_link_the_library_takes_over_without_a_jump(own_site, desk, sign_in, link, console):
+    console.forgive("ERR_FAILED")  # as the line is closed
+    line = link(own_site)
+    page = desk("en", base_url=line.url).new_page()
+    sign_in(page, *ACCOUNTS["trainee"])
+    page.goto(lecture_address(page))
+    page.wait_for_timeout(1000)
+    line.slow(rtt_ms=50, kbit_s=900)
+    film = page.locator("video")
+    page.evaluate(WATCHED_OVER)
+    film.evaluate("v => { v.muted = true; return v.play(); }")
+    holds(lambda: page.evaluate(FETCHED, "master.m3u8"), "the library has taken over")
+    holds(lambda: page.evaluate(FETCHED, "/480/") or page.evaluate(FETCHED, "/720/"), "it brings more lines")
+    holds(lambda: film.evaluate("v => v.currentTime") > 26, "it plays on")
+    assert page.evaluate("self.jumps") == 0
+    assert page.evaluate("self.stream === document.querySelector('video').src"), "the same stream"
+    assert film.evaluate("v => v.played.length") == 1
+    assert film.evaluate("v => v.videoHeight") > 360
+
+
+def test_a_sharper_picture_that_is_chosen_comes_whatever_was_playing(own_site, desk, sign_in, link, console):
+    console.forgive("ERR_FAILED")  # the line is closed while the next seconds are still coming
+    line = link(own_site)
+    page = desk("en", base_url=line.url).new_page()
+    sign_in(page, *ACCOUNTS["trainee"])
+    page.goto(lecture_address(page))
+    page.wait_for_timeout(1000)
+    line.slow(rtt_ms=50, kbit_s=120)
+    film = page.locator("video")
+    film.evaluate("v => { v.muted = true; return v.play(); }")
+    plays_on(film, 0.5, "it plays")
+    line.mend()
+    page.locator("[data-player] select").first.select_option("3")
+    holds(lambda: film.evaluate("v => v.videoHeight") == 720, "720 lines")
+
+
 STILLS = "performance.getEntriesByType('resource').filter(one => one.name.includes('/stills/')).map(one => one.encodedBodySize)"
 
 

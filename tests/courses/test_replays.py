@@ -10,8 +10,10 @@ from sqlalchemy import inspect, select
 
 from lms.core import clock
 from lms.core.db import db, transaction
-from lms.courses.models import Lecture, Replay, Watch
+from lms.courses import services
+from lms.courses.models import Lecture, Replay, Watch, WatchSession
 from lms.courses.rules import replays
+from lms.programmes.models import Enrolment
 from tests.courses.conftest import fresh
 from tests.courses.test_viewers import LENGTH_S, Person
 
@@ -68,6 +70,37 @@ def test_a_part_that_is_watched_in_a_later_visit_counts_once_for_that_visit(pers
     third.at = 52
     third.play(20)  # 52 to 72: most of the sixth and seventh ten seconds, a fifth of the eighth
     assert counted() == {4: 1, 5: 2, 6: 2}
+
+
+def test_the_parts_of_an_old_visit_are_forgotten_and_never_counted_again(person):
+    person.open().play(100)
+    person.passed += 3600
+    later = person.open()
+    later.at = 0
+    later.play(30)
+    assert counted() == {0: 1, 1: 1, 2: 1}
+    lasts = timedelta(days=replays.VISIT_COUNTS_DAYS)
+
+    def sweep() -> list[tuple[bool, bool]]:
+        with clock.travelled(timedelta(seconds=person.passed)), transaction():
+            services.forget_parts(clock.now())
+        fresh()
+        rows = db.session.scalars(select(WatchSession).order_by(WatchSession.id)).all()
+        return [(row.known_bins is not None, row.again_bins is not None) for row in rows]
+
+    person.passed += lasts.total_seconds() - 7200
+    assert sweep() == [(False, False), (True, True)], "still young"
+    person.passed += 7200
+    assert sweep() == [(False, False), (False, False)]
+
+    late = clock.now() + timedelta(seconds=person.passed)
+    watch = db.session.scalars(select(Watch)).one()
+    with transaction():  # the person is signed out by now; the report itself comes as it came before
+        enrolment = db.session.get_one(Enrolment, watch.enrolment_id)
+        services.beat(person.lecture, enrolment, session=later.session, seq=later.seq + 1, intervals=[[0, 60]], again=[[0, 60]], position_s=0, at=late)  # fmt: skip
+    assert counted() == {0: 1, 1: 1, 2: 1}, "it counts nothing again"
+    assert person.counted() == 100
+    assert sweep() == [(False, False), (False, False)]
 
 
 def test_going_on_in_a_later_visit_is_not_watching_again(person):

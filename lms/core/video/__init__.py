@@ -7,7 +7,7 @@ anything costs; ``transcode`` fills a temporary folder that its caller publishes
 
 from lms.core.video import waveform
 from lms.core.video.able import version_and_lacks
-from lms.core.video.ladder import RUNGS, Rung, find_ffmpeg
+from lms.core.video.ladder import RUNGS, SEGMENT_S, SHORT_SEGMENTS, SOUND_SEGMENT_S, Rung, find_ffmpeg
 from lms.core.video.limits import REASONS, Limits, TranscodeFailed, TranscodeStopped, VideoRefused, reason
 from lms.core.video.manifest import Manifest, Rendition
 from lms.core.video.probing import Probe, probe
@@ -17,6 +17,9 @@ from lms.core.video.transcoding import transcode
 __all__ = [
     "REASONS",
     "RUNGS",
+    "SEGMENT_S",
+    "SHORT_SEGMENTS",
+    "SOUND_SEGMENT_S",
     "Limits",
     "Manifest",
     "Probe",

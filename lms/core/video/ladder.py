@@ -18,7 +18,11 @@ from lms.core.video.limits import TranscodeFailed
 from lms.core.video.probing import FORMATS, Probe
 
 SEGMENT_S = 6
-_KEYFRAMES = f"expr:gte(t,if(lt(n_forced,3),n_forced*2,(n_forced-2)*{SEGMENT_S}))"
+SHORT_SEGMENT_S = 2
+SOUND_SEGMENT_S = 4
+SHORT_SEGMENTS = 3
+"""Of 2 s, at the beginning; the boot player of the page reckons with them."""
+_KEYFRAMES = f"expr:gte(t,if(lt(n_forced,{SHORT_SEGMENTS}),n_forced*2,(n_forced-2)*{SEGMENT_S}))"
 _QUIET = ("-nostdin", "-hide_banner", "-v", "error")
 
 
@@ -154,7 +158,9 @@ def encode(
 def package_pictures(names: Sequence[str], *, program: str) -> list[str]:
     """The command that cuts ``work/v-<name>.mp4`` into ``<name>/`` without encoding again."""
     outputs = [
-        ffmpeg.input(f"file:work/v-{name}.mp4")["v"].output(f"{name}/index.m3u8", **_hls(name, 2))
+        ffmpeg.input(f"file:work/v-{name}.mp4")["v"].output(
+            f"{name}/index.m3u8", **_hls(name, SHORT_SEGMENT_S)
+        )
         for name in names
     ]
     return _command(ffmpeg.merge_outputs(*outputs).global_args(*_QUIET), program)
@@ -164,7 +170,7 @@ def package_sounds(offset_s: float, *, program: str) -> list[str]:
     """The command that cuts ``work/a-<name>.mp4`` into ``a-<name>/``, ``offset_s`` late as the picture is."""
     outputs = [
         ffmpeg.input(f"file:work/a-{one.name}.mp4", itsoffset=f"{offset_s:.6f}")["a"].output(
-            f"a-{one.name}/index.m3u8", **_hls(f"a-{one.name}", 4)
+            f"a-{one.name}/index.m3u8", **_hls(f"a-{one.name}", SOUND_SEGMENT_S)
         )
         for one in SOUNDS
     ]

@@ -25,6 +25,7 @@ from lms.courses.models import (
 )
 from lms.courses.queries.film import (
     Keepable,
+    boot,
     keepable,
     lecture_id_of,
     lecture_to_fill,
@@ -51,6 +52,7 @@ from lms.programmes.models import Cohort, Enrolment
 
 __all__ = [
     "Keepable",
+    "boot",
     "keepable",
     "lecture_id_of",
     "lecture_to_fill",

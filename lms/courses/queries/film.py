@@ -1,7 +1,9 @@
 """Questions about the film of a lecture: its versions and uploads, what can be kept of it, and the notes beside it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -116,6 +118,39 @@ def keepable(row: Video) -> list[Keepable]:
                 )
             )
     return found
+
+
+def boot(row: Video, at: str) -> dict[str, Any] | None:
+    """What the player needs to bring the cheapest rendition without a playlist; None for a film of another make.
+
+    ``at`` is the address of its folder. Tracks name their folder, codec and number of segments: ``short`` of 2 s, then of
+    ``step`` seconds, as the ladder cuts them. Levels are lines and MB in ten minutes, from the cheapest up.
+    """
+    if not (row.manifest or {}).get("renditions"):
+        return None
+    made = video.Manifest.from_json(json.dumps(row.manifest))
+    pictures = [one for one in made.renditions if one.kind == "video"]
+    sounds = {one.name: one for one in made.renditions if one.kind == "audio"}
+    first = pictures[0]
+    sound = sounds.get(first.sound)
+    tracks = [
+        _track(first, short=video.SHORT_SEGMENTS, step=video.SEGMENT_S),
+        *([_track(sound, short=0, step=video.SOUND_SEGMENT_S)] if sound else []),
+    ]
+    levels = [[min(one.width, one.height), made.mb_per_10_min(one.name)] for one in pictures]
+    return {"at": at, "duration": made.duration_s, "tracks": tracks, "levels": levels}
+
+
+def _track(one: video.Rendition, *, short: int, step: int) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "folder": one.playlist.rpartition("/")[0] + "/",
+        "container": f"{one.kind}/mp4",
+        "codec": one.codecs,
+        "count": one.segments,
+        "short": short,
+        "step": step,
+    }
 
 
 def moments(lecture: Lecture) -> list[stills.Moment]:

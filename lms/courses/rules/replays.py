@@ -13,6 +13,10 @@ from collections.abc import Iterable, Sequence
 from lms.courses.rules import MAX_RATE, SLACK_S, Interval, spans_as_bits
 
 PART_S = 10
+VISIT_COUNTS_DAYS = 60
+"""So long after it was opened a visit may count parts, as long as players keep what they could not send. Afterwards nothing of
+it is counted as watched again, so its parts may be forgotten and no late repetition counts twice."""
+
 _MOST = PART_S // 2
 _KNOWN = PART_S - 1
 """Seconds of a part that make it watched before: one may be missing at a cut."""

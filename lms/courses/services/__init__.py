@@ -30,7 +30,7 @@ from lms.courses.services.captions import (
     set_captions,
     to_vtt,
 )
-from lms.courses.services.evidence import Counted, beat, complete_if_watched, give_lease
+from lms.courses.services.evidence import Counted, beat, complete_if_watched, forget_parts, give_lease
 from lms.courses.services.finding import refresh_search
 from lms.courses.services.packages import (
     archive_course,
@@ -137,6 +137,7 @@ __all__ = [
     "fail_transcode",
     "finish_transcode",
     "forget_old_uploads",
+    "forget_parts",
     "forget_upload",
     "give_lease",
     "hide_post",

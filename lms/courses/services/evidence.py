@@ -1,11 +1,11 @@
 """Watch evidence: what a player reports, counted within what the wall clock allows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, Protocol
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lms.core import audit, ports
@@ -17,6 +17,8 @@ from lms.courses.rules import Purse, VideoState, replays
 from lms.courses.services import ledger
 from lms.courses.services.addresses import Session, offline_lease, read_session
 from lms.programmes.models import Enrolment
+
+FORGOTTEN_AT_ONCE = 1000
 
 
 class Watchable(Protocol):
@@ -152,10 +154,11 @@ def _keep_player(
     at: datetime,
 ) -> None:
     known = row.known_bins
-    if row.session_id is None and row.bitmap:
+    is_over = at - token.opened_at >= timedelta(days=replays.VISIT_COUNTS_DAYS)
+    if row.session_id is None and row.bitmap and not is_over:
         known = replays.known_parts(row.bitmap, row.duration_s)
     values: dict[str, Any] = {"last_seq": seq, "credited_s": credited_s}
-    if repeated or known:
+    if (repeated or known) and not is_over:
         counted, new = replays.watched_again(
             played,
             repeated,
@@ -191,6 +194,28 @@ def _count_replays(video_id: int, parts: list[int]) -> None:
         insert(Replay)
         .values(rows)
         .on_conflict_do_update(index_elements=["video_id", "bin"], set_={"times": Replay.times + 1})
+    )
+
+
+def forget_parts(at: datetime) -> None:
+    """Of visits that count no more, forget which parts they knew and counted; their numbers and clocks stay.
+
+    At most ``FORGOTTEN_AT_ONCE`` in one go, the oldest first, so that reports never wait for long.
+    """
+    old = (
+        select(WatchSession.id)
+        .where(
+            WatchSession.opened_at < at - timedelta(days=replays.VISIT_COUNTS_DAYS),
+            or_(WatchSession.known_bins.is_not(None), WatchSession.again_bins.is_not(None)),
+        )
+        .order_by(WatchSession.opened_at)
+        .limit(FORGOTTEN_AT_ONCE)
+    )
+    db.session.execute(
+        update(WatchSession)
+        .where(WatchSession.id.in_(old.scalar_subquery()))
+        .values(known_bins=None, again_bins=None)
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -113,6 +113,7 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
     before, after = outline.around(found.public_id)
     language, cues = _cues(found)
     wanted = request.args.get("t", type=int)
+    media = _media_address(found, by, at) if row else ""
     return render_template(
         "courses/lecture.html",
         tab="learn",
@@ -125,7 +126,8 @@ def lecture(lecture_id: str) -> ResponseReturnValue:
         files=row.manifest if row else None,
         moments=queries.moments(found),
         from_s=wanted if wanted is not None and 0 <= wanted < 86_400 else None,
-        media=_media_address(found, by, at) if row else "",
+        media=media,
+        boot=queries.boot(row, media) if counted and row else None,
         seen=queries.seen(enrolment, found) if counted and enrolment else None,
         session=services.player_session(row, enrolment, at=at) if counted and row and enrolment else "",
         cues=cues,
