@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lms import demo
 from lms.app import create_app
-from lms.bench import films, numbers, papers
+from lms.bench import films, numbers, papers, ward
 from lms.bench.figures import Figure, ratios, yardstick_ms
 from lms.bench.processes import Served
 from lms.bench.site import Film, build, filmed, settings_of
@@ -43,13 +43,16 @@ def main(*, trainees: Sequence[int], rounds: int) -> int:
         tempfile.TemporaryDirectory(prefix="firefly-bench-") as folder,
         filmed(settings_of(Path(folder))) as film,
     ):
-        found = [_measured(Path(folder) / str(size), film, trainees=size, rounds=rounds) for size in trainees]
+        found = [
+            _measured(Path(folder) / str(size), film, trainees=size, rounds=rounds, with_ward=not number)
+            for number, size in enumerate(trainees)
+        ]
     if len(found) > 1:
         _print(ratios(found[0], found[-1]))
     return 0
 
 
-def _measured(data_dir: Path, film: Film, *, trainees: int, rounds: int) -> list[Figure]:
+def _measured(data_dir: Path, film: Film, *, trainees: int, rounds: int, with_ward: bool) -> list[Figure]:
     began, cpu_began = time.perf_counter(), time.process_time()
     settings = settings_of(data_dir)
     demo.prepare(settings)
@@ -60,9 +63,14 @@ def _measured(data_dir: Path, film: Film, *, trainees: int, rounds: int) -> list
     _say(f"{trainees} trainees: the yardstick takes {yardstick_ms():.1f} ms of CPU")
     figures = []
     with Served(data_dir) as served:
-        for figure in Walk(app, settings, site, served, rounds=rounds).figures():
+        walk = Walk(app, settings, site, served, rounds=rounds)
+        for figure in walk.figures():
             _print(figure.line())
             figures.append(figure)
+        if with_ward:
+            _say("writing five hundred entries that wait and a thousand that are signed")
+            for figure in ward.figures(app, site, walk, rounds=rounds):
+                _print(figure.line())
     _say(f"{trainees} trainees: measured, {time.perf_counter() - began:.0f} s in all")
     return figures
 

@@ -59,20 +59,21 @@ class Walk:
         content = serializer.dumps({"_user_id": member.token, "_fresh": True, "_permanent": True})
         return Browser(self.served.port, {self.app.config["SESSION_COOKIE_NAME"]: str(content)})
 
-    def _meter(self, job: str, target: Target) -> Meter:
+    def meter(self, job: str, target: Target) -> Meter:
+        """Reads what a job costs the web process."""
         return Meter(job, target, pid=self.served.pid, trainees=self.site.trainees)
 
-    def _page(self, job: str, asks: Iterable[Ask]) -> Figure:
+    def page(self, job: str, asks: Iterable[Ask], target: Target = PAGE) -> Figure:
         """Measure a page ``rounds`` times, warm."""
         endless = iter(asks)
         for ask in itertools.islice(endless, min(WARM_UP, self.rounds)):
             ask().expect(200)
-        meter = self._meter(job, PAGE)
+        meter = self.meter(job, target)
         for reply in meter.run(itertools.islice(endless, self.rounds)):
             reply.expect(200)
         return meter.figure()
 
-    def _visits(self, browsers: Sequence[Browser], *paths: str) -> Iterator[Ask]:
+    def visits(self, browsers: Sequence[Browser], *paths: str) -> Iterator[Ask]:
         """Every browser in turn goes to every path in turn, for ever."""
         for number in itertools.count():
             browser = browsers[number % len(browsers)]
@@ -84,19 +85,19 @@ class Walk:
     def _pages(self) -> Iterator[Figure]:
         site, probes, chief = self.site, self.probes, [self.administrator]
         lectures = [f"/lectures/{one}" for one in site.lectures]
-        yield self._page("home", self._visits(probes, "/"))
-        yield self._page("course page", self._visits(probes, f"/learn/{site.course}"))
-        yield self._page("lecture page", self._visits(probes, *lectures))
-        yield self._page("logbook page", self._visits(probes, "/logbook"))
-        yield self._page("entry form", self._visits(probes, "/logbook/new"))
-        yield self._page("tests page", self._visits(probes, "/tests"))
-        yield self._page("progress page", self._visits(probes, "/progress"))
-        yield self._page("mentor's inbox", self._visits(self.mentors, "/to-sign"))
-        yield self._page("mentor's trainees", self._visits(self.mentors, "/trainees"))
+        yield self.page("home", self.visits(probes, "/"))
+        yield self.page("course page", self.visits(probes, f"/learn/{site.course}"))
+        yield self.page("lecture page", self.visits(probes, *lectures))
+        yield self.page("logbook page", self.visits(probes, "/logbook"))
+        yield self.page("entry form", self.visits(probes, "/logbook/new"))
+        yield self.page("tests page", self.visits(probes, "/tests"))
+        yield self.page("progress page", self.visits(probes, "/progress"))
+        yield self.page("mentor's inbox", self.visits(self.mentors, "/to-sign"))
+        yield self.page("mentor's trainees", self.visits(self.mentors, "/trainees"))
         matrix = f"/certificates/cohorts/{site.cohort}?state=open"
-        yield self._page("certificate matrix", self._visits(chief, matrix))
-        yield self._page("cohort roll", self._visits(chief, f"/cohorts/{site.cohort}"))
-        yield self._page("people", self._visits(chief, "/people"))
+        yield self.page("certificate matrix", self.visits(chief, matrix))
+        yield self.page("cohort roll", self.visits(chief, f"/cohorts/{site.cohort}"))
+        yield self.page("people", self.visits(chief, "/people"))
 
     def _watching(self) -> Iterator[Figure]:
         """What a player reports every few seconds while a lecture is watched."""
@@ -105,7 +106,7 @@ class Walk:
         for browser in self.probes:
             page = browser.get(f"/lectures/{lecture}").expect(200).text
             players.append((browser, attribute(page, "session")))
-        meter = self._meter("watch report", ACT)
+        meter = self.meter("watch report", ACT)
         numbers = itertools.count(1)
 
         def reports(many: int) -> Iterator[Ask]:
@@ -136,7 +137,7 @@ class Walk:
         folder = self.settings.media_dir / "lectures" / version / token.split(".")[2]
         (folder / "long.mp4").write_bytes(bytes(range(256)) * (FILE // 256))
         film = f"{address}/long.mp4"
-        meter = self._meter("256 KB range", RANGE)
+        meter = self.meter("256 KB range", RANGE)
         starts = itertools.cycle(range(0, FILE - PIECE, 65_536))
 
         def asks(many: int) -> Iterator[Ask]:
@@ -165,8 +166,8 @@ class Walk:
             ("test result", PAGE),
         )
         times = min(ATTEMPTS - 1, -(-self.rounds // len(self.probes)))
-        meters = [self._meter(job, target) for job, target in names]
-        self._sit([self._meter(job, target) for job, target in names])
+        meters = [self.meter(job, target) for job, target in names]
+        self._sit([self.meter(job, target) for job, target in names])
         for _time in range(times):
             self._sit(meters)
         yield from (meter.figure() for meter in meters)
@@ -203,27 +204,28 @@ class Walk:
 
     def _logbooks(self) -> Iterator[Figure]:
         """Entries sent by the outbox of the page, then signed by the mentor within the five minutes of one PIN."""
-        log, sign = self._meter("log entry", ACT), self._meter("sign entry", ACT)
+        log, sign = self.meter("log entry", ACT), self.meter("sign entry", ACT)
         warm = min(WARM_UP, self.rounds)
         waiting: list[tuple[Browser, str]] = []
         for meter, first, last in (
-            (self._meter("", ACT), 0, warm),
+            (self.meter("", ACT), 0, warm),
             (log, warm, warm + self.rounds),
         ):
             numbers = range(first, last)
-            asks = [self._logging(number, at=clock.now()) for number in numbers]
+            asks = [self.logging(number, at=clock.now()) for number in numbers]
             for number, reply in zip(numbers, meter.run(asks), strict=True):
                 mentor = self.mentors[number % len(self.probes) // TRAINEES_OF_A_MENTOR]
                 waiting.append((mentor, str(reply.expect(201).json["id"])))
         yield log.figure()
         for mentor in self.mentors:
             mentor.post("/confirm", [("pin", PIN)], script=True).expect(204)
-        for meter, chosen in ((self._meter("", ACT), waiting[:warm]), (sign, waiting[warm:])):
+        for meter, chosen in ((self.meter("", ACT), waiting[:warm]), (sign, waiting[warm:])):
             for reply in meter.run([self._signing(mentor, entry) for mentor, entry in chosen]):
                 reply.expect(303)
         yield sign.figure()
 
-    def _logging(self, number: int, *, at: datetime) -> Ask:
+    def logging(self, number: int, *, at: datetime) -> Ask:
+        """An entry as the page's outbox sends it, by one of the probes in turn."""
         browser, key = self.probes[number % len(self.probes)], ids.token()
         fields = [
             ("item", self.site.items[number % len(self.site.items)]),
@@ -273,7 +275,7 @@ class Walk:
                 "first_ms": 1000 * cold_s,
             },
         )
-        yield self._page("verify page", self._checks(made))
+        yield self.page("verify page", self._checks(made))
 
     def _issue(self, enrolments: Sequence[str], worker: Working) -> "tuple[float, _Request]":
         """CPU seconds of the worker, and the request that started it."""
@@ -317,9 +319,9 @@ class Walk:
 
     def _doors(self) -> Iterator[Figure]:
         """The first visit (the stylesheet comes inside the page), and the password."""
-        yield self._page("sign-in page, first visit", self._first_visits())
+        yield self.page("sign-in page, first visit", self._first_visits())
         hash_ms = 1000 * _hash_s()
-        meter = self._meter("sign-in", Target(ACT.cpu_ms + hash_ms))
+        meter = self.meter("sign-in", Target(ACT.cpu_ms + hash_ms))
         members = [*self.site.probes, *self.site.ready]
         browsers = [Browser(self.served.port) for _one in members]
 
