@@ -20,6 +20,8 @@
       }, problem => { if (problem.final) store.drop(key, text); });
     }), Promise.resolve());
   }
+  /* The still comes when the link has nothing better to do: a slow one has the film itself to bring. */
+  if (given.still && video.readyState < 2) video.poster = given.still;
   addEventListener('online', flush);
   flush();
   if (!bar) return;

@@ -75,7 +75,7 @@ def test_each_still_is_cut_at_its_own_place(tmp_path):
 def test_a_still_needs_the_signed_address_of_its_film(browser, cast, playable, at, bare_app):
     client = browser(cast.trainee)
     page = client.get(f"/lectures/{playable.lecture.public_id}").text
-    base = page.split('poster="')[1].split("poster.")[0]
+    base = page.split('data-still="')[1].split("poster.")[0]
     answer = client.get(f"{base}stills/0.webp")
     assert answer.status_code == 200
     assert answer.content_type == "image/webp"
