@@ -22,6 +22,7 @@ from lms.certificates import queries as certificates_queries
 from lms.certificates import services as certificates_services
 from lms.certificates import views as certificates_views
 from lms.core import audit, clock, db, failed, figures, i18n, jobs, limits, notices, ports, storage
+from lms.core.notices import delivery as notices_delivery
 from lms.courses import jobs as courses_jobs
 from lms.courses import queries as courses_queries
 from lms.courses import services as courses_services
@@ -285,7 +286,7 @@ def _join_jobs() -> None:
         certificates_jobs,
     ):
         room.register()
-    notices.register_jobs()
+    notices_delivery.register_jobs()
     if certificates_services.sign_daily_head not in jobs.SIGNED:
         jobs.SIGNED.append(certificates_services.sign_daily_head)
     for chore in (

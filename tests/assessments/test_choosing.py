@@ -421,7 +421,7 @@ def test_reliability_of_chosen_cases_alone_is_the_intraclass_correlation(at):
 
 
 def test_the_invigilator_sees_whose_cases_are_confirmed(opened, chooser, cast, browser, queries):
-    examiner = browser(cast.examiner)
+    examiner = browser(cast.examiner, lang="en")
     board, one = f"/tests/{opened.public_id}/board", f"{chooser.url}/supervise"
     chooser.send(chooser.op(CHOICE, {"choose": [3, 5]}))
     with queries() as before:
@@ -440,6 +440,6 @@ def test_the_invigilator_sees_whose_cases_are_confirmed(opened, chooser, cast, b
 def test_a_board_without_a_choice_says_nothing_of_cases(desk, candidate, cast, browser):
     trainee = candidate()
     trainee.start(desk.test)
-    examiner = browser(cast.examiner)
+    examiner = browser(cast.examiner, lang="en")
     for address in (f"/tests/{desk.test.public_id}/board", f"{trainee.url}/supervise"):
         assert "confirmed" not in examiner.get(address).text

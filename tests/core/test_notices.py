@@ -14,14 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lms.accounts.models import Account, Person
 from lms.core import clock, jobs, notices, webhooks
 from lms.core.db import db, transaction
 from lms.core.errors import RuleBroken
 from lms.core.i18n import lazy, speaking
-from lms.core.notices import Address, Kind, Notice, NoticeDelivery, Webhook
+from lms.core.notices import Address, Kind, Notice, NoticeDelivery, Webhook, delivery
 from lms.settings import Settings
 
 RETURNED = Kind(
@@ -29,6 +29,7 @@ RETURNED = Kind(
     lazy("Entry returned: %(procedure)s"),
     lazy("Please look at %(procedure)s, 100%% of it."),
 )
+ASKED = Kind("tests.entry_asked", lazy("Somebody asks for your signature"), gathers=True)
 SIGNED = Kind("tests.entry_signed", lazy("Entry signed"), by_mail=False, by_webhook=True)
 SECURITY = Kind("tests.password_changed", lazy("Your password was changed"), must_mail=True)
 SECRET = "a webhook secret for tests"
@@ -38,7 +39,7 @@ SECRET = "a webhook secret for tests"
 def kinds_and_addresses(bare_app: Flask, monkeypatch: pytest.MonkeyPatch) -> dict[int, Address]:
     book: dict[int, Address] = {}
     monkeypatch.setattr(notices, "address_book", book.get)
-    notices.register_jobs()
+    delivery.register_jobs()
     return book
 
 
@@ -513,3 +514,33 @@ def test_two_telling_the_same_fact_at_once_tell_it_once(bare_app: Flask, at: dat
     for thread in threads:
         thread.join()
     assert sorted(told) == [False, False, False, True]
+
+
+# ---------------------------------------------------------------- heaps
+
+
+def test_a_letter_that_nobody_has_read_speaks_for_those_that_follow(app, reader, settings, at):
+    """A phone that comes back with sixty entries makes sixty notices and one letter."""
+    for number in range(3):
+        tell(reader, ASKED, values={}, at=at + timedelta(minutes=number))
+    assert notices.unread_count(reader) == 3
+    assert deliveries() == [("mail", "due")]
+    assert work(app) == 1
+    (letter,) = letters(settings)
+    assert "without a letter" in letter.get_content()
+    tell(reader, ASKED, values={}, at=at + timedelta(minutes=9))
+    assert len(deliveries()) == 1, "sent, and not read yet"
+    tell(reader, RETURNED, at=at + timedelta(minutes=10))
+    assert len(deliveries()) == 2, "another kind"
+
+
+@pytest.mark.parametrize("what", ["read", "later", "given up"])
+def test_after_that_the_next_one_gets_a_letter_again(app, reader, at, what):
+    tell(reader, ASKED, values={}, at=at)
+    with transaction():
+        if what == "read":
+            notices.mark_read(reader, at=at)
+        if what == "given up":
+            db.session.execute(update(NoticeDelivery).values(state="failed"))
+    tell(reader, ASKED, values={}, at=at + timedelta(minutes=61 if what == "later" else 1))
+    assert [target for target, _state in deliveries()] == ["mail", "mail"]

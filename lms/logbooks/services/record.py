@@ -21,6 +21,7 @@ SUBMITTED = notices.Kind(
     label=lazy("A trainee asks for your signature"),
     by_webhook=True,
     for_staff=True,
+    gathers=True,
 )
 RETURNED = notices.Kind(
     "logbooks.entry_returned",
@@ -46,6 +47,7 @@ SECOND = notices.Kind(
     lazy("%(trainee)s needs a second signature: %(item)s"),
     lazy("A critical item, or a major complication: two who supervised on %(day)s sign."),
     label=lazy("An entry needs your second signature"),
+    gathers=True,
 )
 AMENDED = notices.Kind(
     "logbooks.entry_amended",
@@ -71,6 +73,7 @@ REMINDED = notices.Kind(
     lazy("%(signer)s was asked to sign. Please see that it is signed or returned."),
     label=lazy("An entry waits too long for a signature"),
     by_webhook=True,
+    gathers=True,
 )
 CROWDED = notices.Kind(
     "logbooks.inbox_crowded",
