@@ -17,18 +17,19 @@ FREQUENT = 6
 """Chips on top of the entry form."""
 
 
-def items(cohort_id: int | None = None) -> Sequence[Item]:
-    """Every item that can be logged now, frameworks loaded.
+def items(cohort_id: int | None = None, *, code: str = "") -> Sequence[Item]:
+    """Every item that can be logged now, frameworks loaded; with ``code`` those of this code alone.
 
     A cohort has the versions that it was given or kept, else the latest published one of each unit.
     """
-    return db.session.scalars(
+    query = (
         select(Item)
         .join(Item.framework)
         .options(joinedload(Item.framework))
         .where(Framework.id.in_(frameworks_of(cohort_id)))
         .order_by(Framework.code, Item.position)
-    ).all()
+    )
+    return db.session.scalars(query.where(Item.code == code) if code else query).all()
 
 
 def frameworks_of(cohort_id: int | None) -> Select[int]:

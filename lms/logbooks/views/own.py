@@ -94,10 +94,11 @@ class _Group:
     items: Sequence[Item]
 
 
-def offer(form: EntryForm, enrolment: Enrolment, *, today: date) -> None:
-    """Give a form its items and the people who supervised lately."""
+def offer(form: EntryForm, enrolment: Enrolment, *, today: date, tapped: str = "") -> None:
+    """Give a form its items and the people who supervised lately; ``tapped``: the code of the one item it is about."""
     first = min(today - rules.REFUSED_AFTER, form.performed_on.data or today)
-    form.offer(queries.items(enrolment.cohort_id), queries.signers_between(enrolment.id, first, today))
+    items = queries.items(enrolment.cohort_id, code=tapped)
+    form.offer(items, queries.signers_between(enrolment.id, first, today))
 
 
 def _form_page(form: EntryForm, entry_id: str | None = None) -> ResponseReturnValue:
@@ -166,7 +167,8 @@ def create() -> ResponseReturnValue:
     form, as_draft = EntryForm.of_request(), _posted("act") == "draft"
     if as_draft:
         form.allow_gaps()
-    offer(form, enrolment, today=clock.today(at))
+    tapped = "" if (form.other.data or "").strip() else form.item.data or ""
+    offer(form, enrolment, today=clock.today(at), tapped=tapped)
     if form.run(
         lambda: services.log(
             enrolment, **given(form), client_uuid=client_uuid, as_draft=as_draft, at=at, by=by
