@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from lms.bench.figures import CHUNK, Figure, Target
+from lms.certificates import summary
 from lms.certificates.credential import signed_badge
 from lms.certificates.face import CertificateFace
 from lms.certificates.rendering import render_face
@@ -39,6 +40,7 @@ FACE = CertificateFace(
     director_name="林知远",
     issued_on=date(2026, 11, 21),
     verify_url="https://firefly.example.org/verify/FFLY-2026-000001-K?k=0123456789ab",
+    summary=summary.FORM,
 )
 
 
@@ -60,7 +62,8 @@ def figures(*, drawn: int = 60, stamped: int = 1000) -> Iterator[Figure]:
         def paper(number: int, *, afresh: bool) -> int:
             face = _face(number)
             badge = credentials.as_file(signed_badge(face, number=number, private_key=key))
-            data = render_face(face, credential=badge, afresh=afresh)
+            code = summary.address_of(face, number=number, private_key=key)
+            data = render_face(face, credential=badge, address=code, afresh=afresh)
             signed = signing.sign_pdf(data, signer=signer, reason="Certificate", location="Bench", at=at)
             return len(signed)
 

@@ -139,7 +139,13 @@ def listed(data: bytes, lists: Sequence[Mapping[str, Any]], *, key: bytes | None
     With ``key`` (the site's, ``credentials.key_in``) the proof of each list is checked before it is believed.
     Raises ``ValueError`` for what is no status list.
     """
-    entries = next(filter(None, map(_entries, signing.texts(data))), [])
+    return listed_at(next(filter(None, map(_entries, signing.texts(data))), []), lists, key=key)
+
+
+def listed_at(
+    entries: Sequence[Mapping[str, Any]], lists: Sequence[Mapping[str, Any]], *, key: bytes | None = None
+) -> Listed:
+    """Look places up in published status lists (``credentialStatus`` of a credential); else as ``listed``."""
     try:
         known = {str(one["id"]): one for one in lists}
         asked = [(entry, known.get(str(entry["statusListCredential"]))) for entry in entries]

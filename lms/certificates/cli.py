@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from lms.accounts import queries as accounts
-from lms.certificates import checking, queries, rules, services
+from lms.certificates import checking, queries, rules, services, summary
+from lms.certificates.credential import status_places
 from lms.core import audit, clock, credentials, ids, signing
 from lms.core.db import transaction
 from lms.core.errors import NotAllowed, NotFound, RuleBroken
@@ -71,13 +73,60 @@ def verify(
         )
     if not finding.is_good or not statuses:
         return 0 if finding.is_good else 1
+    return _asked(lambda lists, key: checking.listed(data, lists, key=key), said, published, issuer)
+
+
+def verify_paper(typed: str, *, issuer: Path, statuses: Sequence[Path] = ()) -> int:
+    """Check what the QR code of a print says, offline; 0 signed by this site and not withdrawn, 1 not, 2 if a file is not there.
+
+    ``issuer``: the site's ``/.well-known/did.json``, which holds the key; ``statuses`` as for ``verify``.
+    """
+    try:
+        published, said = issuer.read_bytes(), [path.read_bytes() for path in statuses]
+        key = credentials.key_in(json.loads(published))
+    except OSError as problem:
+        print(f"lms: {problem.strerror}: {problem.filename}")
+        return 2
+    except ValueError:
+        print(f"lms: {issuer} is no published did.json of a site")
+        return 2
+    reading = summary.read(typed, public_key=key)
+    print(f"{reading.serial or 'QR code'}: {PAPER_WORDS[reading.code]}")
+    paper = reading.paper
+    if paper is None:
+        return 1
+    amount = "credits/hours" if paper.kind == rules.CREDIT else "hours"
+    for term, fact in (
+        ("kind", KIND_WORDS[paper.kind] + (", a sample that proves no training" if paper.is_sample else "")),
+        ("name", paper.name),
+        ("programme", paper.programme),
+        ("issued", paper.issued_on),
+        ("from, to", f"{paper.from_on}, {paper.to_on}"),
+        (amount, paper.amount),
+        ("site", paper.site),
+    ):
+        if fact:
+            print(f"  {term}: {fact}")
+    if not statuses:
+        return 0
+    places = status_places(paper.site, paper.number)
+    return _asked(lambda lists, key: checking.listed_at(places, lists, key=key), said, published, issuer)
+
+
+def _asked(
+    listed: Callable[[list[Any], bytes | None], checking.Listed],
+    said: Sequence[bytes],
+    published: bytes | None,
+    issuer: Path | None,
+) -> int:
+    """Say what the kept status lists say; 0 where none withdraws it."""
     try:
         key = credentials.key_in(json.loads(published)) if published is not None else None
     except ValueError:
         print(f"lms: {issuer} is no published did.json of a site")
         return 2
     try:
-        found = checking.listed(data, [json.loads(one) for one in said], key=key)
+        found = listed([json.loads(one) for one in said], key)
     except ValueError:
         print("lms: one of the status files is no published status list")
         return 2
@@ -89,6 +138,12 @@ def verify(
         print("Whose lists these are was not asked: --issuer did.json checks it (/.well-known/did.json).")
     return 0 if found.code == "free" else 1
 
+
+PAPER_WORDS = {
+    summary.HOLDS: "signed by this site; the paper must say what follows, and whatever differs was changed",
+    summary.BROKEN: "not valid: not signed by this site, or not as it was signed",
+    summary.BARE: "not known: no signed summary of a certificate is in it (type all that the code says, in quotes)",
+}
 
 KIND_WORDS = {"completion": "certificate of completion", "credit": "certificate of credits"}
 

@@ -34,7 +34,6 @@ def open_badge(face: CertificateFace, *, number: int) -> dict[str, Any]:
         "name": _both(face.sponsor_zh, face.sponsor_en),
         "url": base_url,
     }
-    list_number, index = credentials.status_place(number)
     names = dict.fromkeys(name for name in (face.name_zh, face.name_latin, face.name_native) if name)
     page = f"{base_url}/verify/{face.serial}"
     name, narrative, earned = _said(face)
@@ -65,17 +64,23 @@ def open_badge(face: CertificateFace, *, number: int) -> dict[str, Any]:
                 "creator": issuer,
             },
         },
-        "credentialStatus": [
-            {
-                "id": f"{list_address(base_url, purpose, list_number)}#{index}",
-                "type": "BitstringStatusListEntry",
-                "statusPurpose": purpose,
-                "statusListIndex": str(index),
-                "statusListCredential": list_address(base_url, purpose, list_number),
-            }
-            for purpose in PURPOSES
-        ],
+        "credentialStatus": status_places(base_url, number),
     }
+
+
+def status_places(base_url: str, number: int) -> list[dict[str, Any]]:
+    """Where the status lists of a site speak of the certificate with this number."""
+    list_number, index = credentials.status_place(number)
+    return [
+        {
+            "id": f"{list_address(base_url, purpose, list_number)}#{index}",
+            "type": "BitstringStatusListEntry",
+            "statusPurpose": purpose,
+            "statusListIndex": str(index),
+            "statusListCredential": list_address(base_url, purpose, list_number),
+        }
+        for purpose in PURPOSES
+    ]
 
 
 def _said(face: CertificateFace) -> tuple[str, str, float | int | None]:

@@ -87,6 +87,8 @@ class CertificateFace:
     """Printed as a sample: the demonstration programme qualifies nobody."""
     annex: tuple[AnnexLine, ...] = ()
     """What the holder is entrusted with on the day of issue; printed on sheets of its own behind the first."""
+    summary: int = 0
+    """Form of the signed summary in the QR code (lms/certificates/summary.py); 0: it carries none, as on older certificates."""
 
     def __post_init__(self) -> None:
         if not self.serial or not self.name or not self.hospital_zh or not self.programme_zh:
@@ -169,6 +171,8 @@ class CertificateFace:
         days = {name: value.isoformat() for name, value in values.items() if isinstance(value, date)}
         lines = [asdict(one) | {"from_on": one.from_on.isoformat()} for one in self.annex]
         values.pop("annex")
+        if not self.summary:
+            values.pop("summary")  # as in facts from before there was one
         return (
             values
             | days

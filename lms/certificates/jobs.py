@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import joinedload
 
 from lms.accounts import queries as accounts
-from lms.certificates import queries, services
+from lms.certificates import queries, services, summary
 from lms.certificates.credential import list_address, signed_badge
 from lms.certificates.face import face_from
 from lms.certificates.models import Certificate, CertificateDocument, CohortRule, StatusList
@@ -112,13 +112,15 @@ def issue(certificate_id: int, lease: Lease) -> None:
     if (digest_of(facts), face.serial) != (digest, serial):
         raise GiveUp("the facts in the register are not those that were frozen")
     level, began = settings.signature_level, clock.now()
-    badge = None
+    badge, address = None, ""
     try:
         signer, key = _signer(settings), _key_of(settings)
         sealing = _sealing(settings, level, began)
         if key is not None:
             badge = signed_badge(face, number=certificate_id, private_key=key)
-        drawn = render_face(face, credential=credentials.as_file(badge) if badge else None)
+            if face.summary:
+                address = summary.address_of(face, number=certificate_id, private_key=key)
+        drawn = render_face(face, credential=credentials.as_file(badge) if badge else None, address=address)
     except signing.SigningFailed as problem:
         raise _not_signed(problem, settings) from problem
     except (pdf.MissingGlyphs, pdf.TooManyPages) as problem:

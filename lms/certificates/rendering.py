@@ -30,23 +30,30 @@ FITS = (0, 1, 2)
 
 
 def render_face(
-    face: CertificateFace, *, credential: bytes | None = None, preview: bool = False, afresh: bool = False
+    face: CertificateFace,
+    *,
+    credential: bytes | None = None,
+    address: str = "",
+    preview: bool = False,
+    afresh: bool = False,
 ) -> bytes:
     """Draw the certificate, unsigned, on one A4 sheet and those of its annex, its credential attached.
 
-    ``preview``: it says that it is none. ``afresh``: drawn from nothing; the bytes are the same.
+    ``address``: what the QR code says and the link leads to where that is more than ``face.verify_url``: the same with a
+    signed summary behind it. ``preview``: it says that it is none. ``afresh``: drawn from nothing; the bytes are the same.
 
     Raises ``pdf.MissingGlyphs`` if a character has no shipped font, ``pdf.TooManyPages`` if the texts are too long
     even in the smallest print.
     """
     name, styles, title_zh, title_en = SHEETS["credit" if isinstance(face, CreditFace) else "completion"]
     template = _templates().get_template(name)
-    code = qr.data_uri(face.verify_url)
+    address = address or face.verify_url
+    code = qr.data_uri(address)
     attached = [pdf.Attachment(CREDENTIAL, CREDENTIAL_IS, credential)] if credential else []
     for fit in FITS:
         try:
             return pdf.render(
-                template.render(face=face, qr=code, fit=fit, preview=preview),
+                template.render(face=face, qr=code, address=address, fit=fit, preview=preview),
                 css=[_folder() / style for style in styles],
                 assets=_folder() / "art",
                 title={

@@ -176,9 +176,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", type=Path, help="data folder of a demonstration site")
     _add(trail, "seal", acts.audit_seal, "seal today's chains into one root (the worker does this daily)")
 
-    check = _add(commands, "verify", acts.verify, "check a certificate's PDF offline")
-    check.add_argument("file", type=Path)
-    check.add_argument("--root", type=Path, required=True, help="the root certificate that you trust")
+    check = _add(commands, "verify", acts.verify, "check a certificate's PDF, or a print's QR code, offline")
+    check.add_argument("file", type=Path, nargs="?")
+    check.add_argument("--root", type=Path, help="the root certificate that you trust")
+    check.add_argument("--qr", help="what the QR code of a print says, in quotes; with --issuer")
     check.add_argument("--crl", type=Path, action="append", default=[], help="list of withdrawn certificates")
     check.add_argument(
         "--status", type=Path, action="append", default=[], help="status list that you kept (/status/…)"

@@ -375,9 +375,14 @@ def audit_seal(_args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
-    """Check a certificate from its file alone."""
+    """Check a certificate from its file alone, or a print from its QR code."""
     from lms.certificates import cli
 
+    if (args.file is None) == (args.qr is None) or (args.root if args.file else args.issuer) is None:
+        print("lms: a FILE with --root, or --qr TEXT with --issuer", file=sys.stderr)
+        return 2
+    if args.qr is not None:
+        return cli.verify_paper(args.qr, issuer=args.issuer, statuses=args.status)
     return cli.verify(
         args.file,
         root=args.root,

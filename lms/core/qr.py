@@ -1,5 +1,6 @@
 """Doorman of segno: QR codes as vectors, sharp on paper and on any screen."""
 
+import re
 from io import BytesIO
 
 import segno
@@ -7,6 +8,9 @@ from markupsafe import Markup, escape
 
 ERROR_CORRECTION = "m"
 """15 % of a code may be lost: enough for a folded, stamped print-out, and a smaller code than ``q``."""
+
+_LONG = re.compile(r"(.+#)([0-9A-Z]{60,})")
+"""An address whose fragment can be written in the alphanumeric mode: 5.5 bits a sign and not 8 (ISO/IEC 18004, 7.4.4)."""
 
 QUIET_ZONE = 4
 """Modules of white around the code (ISO/IEC 18004 asks for 4)."""
@@ -41,4 +45,14 @@ def data_uri(data: str) -> str:
 def _code(data: str) -> segno.QRCode:
     if not data:
         raise ValueError("a QR code needs something to say")
-    return segno.make(data, error=ERROR_CORRECTION, micro=False, mask=MASK)
+    parts = _LONG.fullmatch(data)
+    if parts is None:
+        return segno.make(data, error=ERROR_CORRECTION, micro=False, mask=MASK)
+    segments = [(parts[1], segno.consts.MODE_BYTE), (parts[2], segno.consts.MODE_ALPHANUMERIC)]
+    return segno.make(
+        segments,  # type: ignore[arg-type]  # its stub does not know the segments that it takes
+        error=ERROR_CORRECTION,
+        boost_error=False,
+        micro=False,
+        mask=MASK,
+    )

@@ -2,6 +2,7 @@
    lms/core/signing/checking.py and lms/certificates/checking.py, without the parts that need a whole reader of PDF.
 
      script#trust            JSON: root, lists (DER, base64), register (address, or none: the saved page), status, kinds in words
+     form[data-paper]        with the text of a QR code; what its signed summary says, as lms/certificates/summary.py judges it
      form[data-verify]       with the file field; a file that is chosen or dropped is judged at once
      template[data-said=code] what is said of each kind of file; [data-fact=name] inside [data-facts] are filled, empty ones leave
      #verdict                where it is said; [data-send] there sends the file after all, as the form does without this script */
@@ -304,10 +305,71 @@
     return credential ? 'listed' : 'unlisted';
   }
 
+  /* ---- The code on a print ---- */
+  const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', LIST = 131072;
+  function base32(text) {
+    const bytes = [];
+    let held = 0, bits = 0;
+    for (const sign of text) {
+      held = (held << 5 | LETTERS.indexOf(sign)) & 4095;
+      bits += 5;
+      if (bits > 7) { bits -= 8; bytes.push(held >> bits & 255); }
+    }
+    return Uint8Array.from(bytes);
+  }
+  const day = text => text.replace(/^(....)(..)(..)$/, '$1-$2-$3');
+
+  /* What the text of a QR code is: {code, serial, known}. */
+  async function paper(typed) {
+    const found = /^(https?:\/\/[^\s?#]+\/verify\/([0-9A-Z-]+))(?:\?[^\s#]*)?(?:#(\S*))?$/.exec(typed.trim());
+    if (!found || !found[3]) return { code: 'paper_bare', serial: found ? serial(found[2]) : '' };
+    const answer = { code: 'paper_changed', serial: serial(found[2]) }, packed = /^1([A-Z2-7]{110,})$/.exec(found[3]);
+    if (!packed) return answer;
+    const data = base32(packed[1]), text = data.subarray(64);
+    let key;
+    try { key = await subtle.importKey('raw', base64(told.paper), { name: 'Ed25519' }, false, ['verify']); } catch (_) { return Object.assign(answer, { code: 'paper_unable' }); }
+    const message = joined(new TextEncoder().encode('FFLY-QR-1\n' + found[1] + '\n'), text);
+    if (!await subtle.verify({ name: 'Ed25519' }, key, data.subarray(0, 64), message)) return answer;
+    const [kind, number, issued, period, amount, zh, latin, programme] = new TextDecoder().decode(text).split('\n'), site = found[1].replace(/\/verify\/[^/]*$/, '');
+    const credit = kind[0] === 'k', [credits, hours] = credit ? amount.split('/') : ['', amount];
+    const known = { kind: credit ? 'credit' : 'completion', name: [zh, latin].filter(Boolean).join(' '), programme, issued_on: day(issued),
+      period: day(period.slice(0, 8)) + ' – ' + day(period.slice(8)), credits, hours, sample: kind[1] === 's', serial: answer.serial, site };
+    const credentialStatus = ['revocation', 'suspension'].map(purpose => (
+      { statusPurpose: purpose, statusListIndex: number % LIST, statusListCredential: site + '/status/' + purpose + '/' + (Math.floor(number / LIST) + 1) }));
+    return Object.assign(answer, { code: 'paper', known, credential: { credentialStatus } });
+  }
+
+  /* Whether it counts: by the register where there is one (asked by the number only), else by the lists in the page. */
+  async function counts(found) {
+    if (!told.register) return self.DecompressionStream ? listed(found.credential, told.status) : 'unlisted';
+    try {
+      const answer = await fetch('/verify/' + found.serial + '?format=json', { headers: { Accept: 'application/json' }, cache: 'no-store' });
+      return { good: 'listed', suspended: 'suspended', revoked: 'closed', superseded: 'closed' }[(await answer.json()).state] || 'unlisted';
+    } catch (_) { return 'unlisted'; }
+  }
+
+  async function checkPaper(typed) {
+    let found = { code: 'paper_changed' };
+    try {
+      found = await paper(typed);
+      if (found.code === 'paper') found.code = { listed: told.register ? 'paper' : 'paper_listed', unlisted: 'paper_unlisted', closed: 'paper_closed', suspended: 'paper_suspended' }[await counts(found)];
+    } catch (_) { /* not as it was signed */ }
+    show(Object.assign(found, { credential: null }));
+  }
+
   /* ---- The page ---- */
   const form = doc.querySelector('[data-verify]'), place = doc.querySelector('#verdict'), given = doc.querySelector('#trust');
-  if (!form || !place || !given || !subtle || !self.DecompressionStream) return;
-  const told = JSON.parse(given.textContent), input = form.querySelector('[type=file]');
+  if (!form || !place || !given || !subtle) return;
+  const told = JSON.parse(given.textContent), input = form.querySelector('[type=file]'), typed = doc.querySelector('[data-paper]');
+  if (typed && told.paper) {
+    typed.hidden = false;
+    typed.addEventListener('submit', event => {
+      event.preventDefault();
+      event.stopPropagation();
+      checkPaper(typed.elements.code.value);
+    });
+  }
+  if (!self.DecompressionStream) return;
   const trust = { root: certificate(base64(told.root)), lists: told.lists.map(base64) };
 
   async function ask(states) {

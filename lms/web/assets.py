@@ -35,6 +35,8 @@ from lms.web.texts import js_texts
 SOURCE = Path(__file__).resolve().parent.parent / "static"
 STYLES = ("tokens", "base", "layout", "ui", "forms", "pages", "util")
 """The rooms of the stylesheet, in the order of its layers."""
+PLAIN = "plain"
+"""A stylesheet of its own for pages that must be light; always inline, never a file."""
 PRECACHED = ("app.css", "outbox.js", "app.js", "forms.js", "exam.js", "items.js")
 """What the service worker keeps from its first minute, so that every page and a running exam open without a connection."""
 UNPUBLISHED = frozenset({"icons", "css", "sw.js"})
@@ -55,6 +57,7 @@ class Assets:
     files: Mapping[str, str]
     """Name in `lms/static` → published name, which carries the first ten hex digits of its SHA-256."""
     stylesheet: str
+    plain: str
     worker: str
     icons: Mapping[str, str]
     version: str
@@ -66,7 +69,11 @@ class Assets:
     @property
     def style_hash(self) -> str:
         """The CSP source of the one inline style block."""
-        return "sha256-" + base64.b64encode(hashlib.sha256(self.stylesheet.encode()).digest()).decode()
+        return _csp_source(self.stylesheet)
+
+
+def _csp_source(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def minified(name: str, data: bytes) -> bytes:
@@ -151,6 +158,7 @@ def init_app(app: Flask, *, folder: Path) -> None:
     assets = Assets(
         files={name: published_name(name, data) for name, data in found.items()},
         stylesheet=found["app.css"].decode(),
+        plain=minified("plain.css", (SOURCE / "css" / f"{PLAIN}.css").read_bytes()).decode(),
         worker=minified("sw.js", (SOURCE / "sw.js").read_bytes()).decode(),
         icons=json.loads((SOURCE / "icons" / "icons.json").read_text(encoding="utf-8")),
         version=home.name,
@@ -166,7 +174,13 @@ def init_app(app: Flask, *, folder: Path) -> None:
     app.wsgi_app = noise  # type: ignore[method-assign]
     app.extensions["assets"] = assets
     app.jinja_env.globals.update(
-        asset=asset, icon=icon, sprite=sprite, stylesheet=stylesheet, js_texts=js_texts
+        asset=asset,
+        icon=icon,
+        drawing=drawing,
+        sprite=sprite,
+        stylesheet=stylesheet,
+        plain_style=plain_style,
+        js_texts=js_texts,
     )
     app.register_blueprint(assets_bp)
     app.after_request(_remember_stylesheet)
@@ -193,8 +207,7 @@ def asset(name: str) -> str:
 def inline(name: str) -> tuple[Markup, str]:
     """A script of ours for a page that is saved and opened without a site: its text, and the CSP source that allows it."""
     text = minified(name, (SOURCE / name).read_bytes()).decode()
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Markup(text), f"sha256-{digest}"  # noqa: S704 (our own file)
+    return Markup(text), _csp_source(text)  # noqa: S704 (our own file)
 
 
 def inline_style() -> tuple[Markup, str]:
@@ -222,6 +235,14 @@ def _decoration(name: str, css: str) -> Markup:
 def _require_icon(name: str) -> None:
     if name not in _assets().icons:
         raise KeyError(f"no icon {name!r}: add it in tools/icons.py")
+
+
+def drawing(name: str) -> Markup:
+    """An icon drawn where it stands, for a page with one or two of them and no sprite; it is decoration."""
+    _require_icon(name)
+    return Markup('<svg viewBox="0 0 24 24" aria-hidden="true">{}</svg>').format(
+        Markup(_assets().icons[name])  # noqa: S704 (our own file)
+    )
 
 
 @cache
@@ -252,6 +273,13 @@ def stylesheet() -> Markup:
         Markup(assets.stylesheet),  # noqa: S704 (our own file)
         url,
     )
+
+
+def plain_style() -> Markup:
+    """The style block of a light page (`css/plain.css`), which asks for no other file."""
+    assets = _assets()
+    g.plain_hash = _csp_source(assets.plain)
+    return Markup("<style>{}</style>").format(Markup(assets.plain))  # noqa: S704 (our own file)
 
 
 def _remember_stylesheet(response: Response) -> Response:

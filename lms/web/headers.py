@@ -21,7 +21,8 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _seal(response: Response) -> Response:
         headers = response.headers
-        style = f" '{g.style_hash}'" if g.get("style_hash") else ""
+        own = g.get("plain_hash") or g.get("style_hash")
+        style = f" '{own}'" if own else ""
         headers.setdefault(
             "Content-Security-Policy",
             "default-src 'none'; script-src 'self'; "

@@ -6,12 +6,15 @@ from datetime import timedelta
 import pytest
 from pyhanko.sign.signers import SimpleSigner
 
-from lms.certificates import services
+from lms.certificates import services, summary
 from lms.certificates.credential import open_badge
+from lms.certificates.face import face_from
 from lms.certificates.rendering import render_face
 from lms.core import clock, credentials, jobs, signing
 from lms.core.db import transaction
+from lms.core.digests import read_ed25519_key
 from tests.browser.test_verify_file import (  # noqa: F401 (fixtures)
+    address,
     apart,
     authority,
     complete,
@@ -52,10 +55,10 @@ def credits_of(other):
     return other.sign(render_face(face, credential=badge), other.own)
 
 
-def opened(contexts, address):
+def opened(contexts, file):
     page = contexts("en", base_url="http://localhost").new_page()
     page.context.set_offline(True)
-    page.goto(address)
+    page.goto(file)
     return page
 
 
@@ -104,6 +107,105 @@ def test_the_lists_in_the_page_withdraw_a_certificate_and_a_key(
         settings.keys_dir, at=clock.now() + timedelta(hours=1), passphrase=settings.keys_passphrase
     )
     assert judged(opened(contexts, saved("key.html")), source.signed)[0] == "revoked_signer"
+
+
+def read_code(page, code):
+    """Paste what a QR code says and wait for what is said of it: code and words."""
+    page.evaluate("document.querySelector('#verdict').removeAttribute('data-code')")
+    page.locator("#code").fill(code)
+    page.locator("[data-paper] button").click()
+    page.locator("#verdict[data-code]").wait_for()
+    verdict = page.locator("#verdict")
+    return verdict.get_attribute("data-code"), verdict.inner_text()
+
+
+@pytest.fixture
+def printed(source, apart, settings):  # noqa: F811
+    """What the QR code of Li Siyuan's certificate says."""
+
+    def code():
+        row = the_one()
+        pem = (settings.keys_dir / signing.CREDENTIALS).read_bytes()
+        key = read_ed25519_key(pem, settings.keys_passphrase)
+        return summary.address_of(face_from(row.facts), number=row.id, private_key=key)
+
+    return apart(code)
+
+
+def changed_of(code):
+    return code[:-40] + ("B" * 20) + code[-20:]
+
+
+def test_the_saved_page_reads_the_code_on_a_print_and_asks_nobody(
+    bare_app,
+    printed,
+    ruled,  # noqa: F811
+    at,
+    saved,
+    contexts,
+    apart,  # noqa: F811
+):
+    page = opened(contexts, saved())
+    asked = sent(page)
+    code, words = read_code(page, printed)
+    assert code == "paper_listed"
+    for fact in ("FFLY-2026-000001-M", "李思远 Li Siyuan", "Certificate of completion", "proves no training"):
+        assert fact in words
+    assert read_code(page, changed_of(printed))[0] == "paper_changed"
+    assert read_code(page, printed.replace("localhost", "localhosts"))[0] == "paper_changed"
+    code, words = read_code(page, printed.split("#")[0])
+    assert (code, "李思远" in words) == ("paper_bare", False)
+    assert asked == []
+    for verb, expected in (
+        ("suspend", "paper_suspended"),
+        ("lift", "paper_listed"),
+        ("revoke", "paper_closed"),
+    ):
+
+        def do(verb=verb):
+            with transaction():
+                getattr(services, verb)(the_one(), reason="an error", at=at, by=ruled.director)
+            jobs.Worker(bare_app).drain()
+
+        apart(do)
+        assert read_code(opened(contexts, saved(f"{verb}.html")), printed)[0] == expected
+
+
+def test_a_browser_without_the_signature_of_the_code_says_so(printed, saved, contexts):
+    page = contexts("en", base_url="http://localhost").new_page()
+    page.add_init_script(
+        "const own = SubtleCrypto.prototype.importKey;"
+        "SubtleCrypto.prototype.importKey = function (form, key, how, ...more) {"
+        "return how.name === 'Ed25519' ? Promise.reject(new DOMException('no', 'NotSupportedError')) : own.call(this, form, key, how, ...more); };"
+    )
+    page.goto(saved())
+    assert read_code(page, printed)[0] == "paper_unable"
+
+
+def test_the_page_of_the_site_reads_the_code_and_asks_by_the_number_only(
+    printed,
+    address,  # noqa: F811
+    ruled,  # noqa: F811
+    at,
+    contexts,
+    apart,  # noqa: F811
+):
+    page = contexts("en", base_url=address, service_workers="block").new_page()
+    page.goto("/verify")
+    page.locator("[data-paper]:visible").wait_for()
+    asked = sent(page)
+    assert read_code(page, printed)[0] == "paper"
+    assert [(method, url, body) for method, url, body in asked] == [
+        ("GET", f"{address}/verify/FFLY-2026-000001-M?format=json", None)
+    ]
+    assert read_code(page, changed_of(printed))[0] == "paper_changed"
+
+    def revoke():
+        with transaction():
+            services.revoke(the_one(), reason="an error", at=at, by=ruled.director)
+
+    apart(revoke)
+    assert read_code(page, printed)[0] == "paper_closed"
 
 
 def test_a_signature_in_the_newer_way_of_rsa_is_read_as_the_server_reads_it(

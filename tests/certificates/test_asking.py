@@ -54,7 +54,7 @@ def test_the_saved_page_carries_all_it_needs_and_may_load_nothing(app, issued, b
     assert policy.startswith("default-src 'none'")
     assert not re.search(r'(?:src|href)="(?!http://localhost/verify/|#)', text)
     told = json.loads(re.search(r'id="trust">(.*?)</script>', text, re.DOTALL)[1])
-    assert set(told) == {"root", "lists", "status", "until", "at", "kinds"}
+    assert set(told) == {"root", "lists", "status", "until", "at", "kinds", "paper"}
     assert len(told["lists"]) == 2
     assert all("/status/" in address for address in told["status"])
     assert "李" not in text

@@ -212,13 +212,27 @@ def test_both_ways_to_the_dark_have_the_same_colours():
     assert system.group(1).split() == chosen.group(1).split()
 
 
+def test_the_light_page_has_the_colours_of_all_others():
+    css = {
+        name: (assets.SOURCE / "css" / f"{name}.css").read_text(encoding="utf-8")
+        for name in ("tokens", assets.PLAIN)
+    }
+    for block in (r":root \{", r':root:not\(\[data-theme="light"\]\) \{', r':root\[data-theme="dark"\] \{'):
+        theirs, own = (
+            dict(re.findall(r"(--[\w-]+): ([^;]+);", re.search(block + r"(.*?)\}", css[name], re.DOTALL)[1]))
+            for name in ("tokens", assets.PLAIN)
+        )
+        assert own
+        assert own == {name: theirs[name] for name in own}
+
+
 def test_every_token_that_is_used_exists():
     css = assets.sources()["app.css"].decode()
     assert set(re.findall(r"var\((--[\w-]+)", css)) <= set(re.findall(r"(--[\w-]+):", css))
 
 
 def test_every_file_of_the_stylesheet_is_joined():
-    assert {path.stem for path in (assets.SOURCE / "css").glob("*.css")} == set(assets.STYLES)
+    assert {path.stem for path in (assets.SOURCE / "css").glob("*.css")} == {*assets.STYLES, assets.PLAIN}
 
 
 def test_every_class_of_a_page_has_a_style(templates):

@@ -3,6 +3,7 @@
 import io
 import re
 
+import pytest
 from jinja2 import Environment
 from jinja2.ext import babel_extract
 
@@ -107,3 +108,12 @@ def test_nothing_is_marked_safe_in_a_template(templates):
 def test_no_page_reloads_itself_where_a_script_can_do_it_better(templates):
     refresh = re.compile(r"(?<!<noscript>)<meta[^>]*http-equiv=.refresh", re.IGNORECASE)
     assert not [name for name, text in pages(templates).items() if refresh.search(text)]
+
+
+@pytest.mark.parametrize(("lang", "other", "word"), [("zh", "en", "English"), ("en", "zh-Hans", "中文")])
+def test_the_link_to_the_other_language_leads_there(browser, cast, lang, other, word):
+    for client in (browser(lang=lang), browser(cast.trainee, lang=lang)):
+        page = client.get("/account", follow_redirects=True).text
+        found = re.search(r'href="/language/([^?"]*)[^>]*>(?:<svg.*?</svg>)?([^<]+)</a>', page)
+        assert found is not None
+        assert found.groups() == (other, word)

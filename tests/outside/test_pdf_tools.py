@@ -1,6 +1,6 @@
 """What others say of our certificates: poppler with NSS, OpenSSL, qpdf, ghost-free of our own code.
 
-These tests need poppler-utils, libnss3-tools, openssl and qpdf. Under ``./run check`` (LMS_OUTSIDE=1) a missing
+These tests need poppler-utils, libnss3-tools, openssl, qpdf and zbar-tools. Under ``./run check`` (LMS_OUTSIDE=1) a missing
 tool is a failure; elsewhere they are skipped and say what is missing.
 """
 
@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from lms.certificates import rendering
+from lms.certificates import rendering, summary
 from lms.certificates.face import CertificateFace
 from lms.core import signing
+from lms.core.digests import ed25519_public_key
 from lms.core.pdf import stamping
+from tests.certificates.test_face import CREDITS
 
 pytestmark = pytest.mark.outside
 
-TOOLS = ("pdfsig", "certutil", "openssl", "qpdf", "pdffonts", "pdfinfo", "pdftotext", "pdftoppm")
+TOOLS = ("pdfsig", "certutil", "openssl", "qpdf", "pdffonts", "pdfinfo", "pdftotext", "pdftoppm", "zbarimg")
 AT = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
 WORD = "correct horse"
 ORGANISATION = "萤火儿科培训项目 Firefly"
@@ -347,3 +349,49 @@ def test_a_stamped_certificate_is_one_like_the_others(tmp_path: Path) -> None:
     for path in (stamped, drawn):
         run("pdftoppm", "-r", "150", "-png", path, path.with_suffix(""))
     assert (tmp_path / "stamped-1.png").read_bytes() == (tmp_path / "drawn-1.png").read_bytes()
+
+
+# ---------------------------------------------------------------- the code on a print
+
+PAPER_KEY = bytes(range(32))
+PAPER_URL = "https://training.hospital.example.org.cn/verify/FFLY-2026-000412-K?k=h7Kq2mPz4xWd"
+LONG = {
+    "name_zh": "阿卜杜热西提·麦麦提明·伊敏江",
+    "name_latin": "Abduraxit Mamatmin Iminjan",
+    "programme_zh": "东湖大学附属儿童医院高级儿科重症医学专科医师培训项目",
+}
+
+
+@pytest.mark.parametrize("base", [FACE, CREDITS], ids=["completion", "credits"])
+@pytest.mark.parametrize(
+    "texts", [{"name_zh": "陈晓燕", "name_latin": "Chen Xiaoyan"}, LONG], ids=["short", "long"]
+)
+def test_a_print_of_110_dpi_still_proves_itself(
+    tmp_path: Path, base: CertificateFace, texts: dict[str, str]
+) -> None:
+    face = replace(
+        base,
+        **texts,
+        native_lang="",
+        name_native="",
+        serial="FFLY-2026-000412-K",
+        verify_url=PAPER_URL,
+        summary=summary.FORM,
+    )
+    code = summary.address_of(face, number=12_345, private_key=PAPER_KEY)
+    (tmp_path / "one.pdf").write_bytes(rendering.render_face(face, address=code))
+    run(
+        "pdftoppm",
+        "-r",
+        "110",
+        "-png",
+        "-gray",
+        "-f",
+        "1",
+        "-singlefile",
+        tmp_path / "one.pdf",
+        tmp_path / "one",
+    )
+    read = run("zbarimg", "--raw", "-q", tmp_path / "one.png").splitlines()[0]
+    assert read == code
+    assert summary.read(read, public_key=ed25519_public_key(PAPER_KEY)).code == summary.HOLDS

@@ -10,6 +10,7 @@ from lms.certificates.checking import Finding, Registered, inspect
 from lms.certificates.models import Certificate, CertificateFile
 from lms.core import signing, site
 from lms.core.db import db
+from lms.core.digests import read_public_pem
 
 
 def registered(digests: Sequence[str]) -> Registered | None:
@@ -30,11 +31,17 @@ def inspect_here(data: bytes) -> Finding | None:
 
 
 def published_trust() -> dict[str, Any] | None:
-    """Root and lists of the site's authority as a browser takes them: DER in base64; None where there is no authority."""
-    trust = signing.trust_of(site.settings().keys_dir)
+    """What a browser judges by: root and lists of the site's authority (DER in base64), and the key of the codes on paper.
+
+    The key (32 bytes, base64) is empty where the site has none; None where there is no authority.
+    """
+    folder = site.settings().keys_dir
+    trust = signing.trust_of(folder)
     if trust is None:
         return None
+    own = folder / signing.CREDENTIALS_PUBLIC
     return {
+        "paper": _base64(read_public_pem(own.read_bytes())) if own.exists() else "",
         "root": _base64(signing.der_of(trust.root)),
         "lists": [_base64(signing.der_of(one)) for one in trust.crls],
     }

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lms.accounts.models import Person
-from lms.certificates import rules
+from lms.certificates import rules, summary
 from lms.certificates.face import CertificateFace
 from lms.certificates.models import Certificate, RuleVersion, SerialCounter
 from lms.core import audit, clock, ids, jobs, site
@@ -43,6 +43,7 @@ def shared(
         "issued_on": issued_on,
         "verify_url": rules.verify_url(site.settings().base_url, serial, verify_key),
         "demo": programme.is_sample,
+        "summary": summary.FORM,
     }
 
 

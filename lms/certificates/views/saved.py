@@ -3,7 +3,7 @@
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
-from lms.certificates import checking, queries, rules
+from lms.certificates import checking, queries, rules, summary
 from lms.certificates.views.blueprint import bp
 from lms.core import clock, site
 from lms.core.errors import NotFound
@@ -24,6 +24,7 @@ SAID = (
     checking.FOREIGN,
     checking.UNREADABLE,
     "extended",
+    *summary.SAID,
 )
 """What verify.js may find where it can ask nobody."""
 

@@ -6,7 +6,7 @@ from flask import jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from lms.certificates import checking, queries, rules
+from lms.certificates import checking, queries, rules, summary
 from lms.certificates.forms import FileForm, SerialForm
 from lms.certificates.views.blueprint import bp
 from lms.core import clock, i18n, limits
@@ -37,6 +37,7 @@ SAID_BY_SCRIPT = (
     checking.UNREADABLE,
     "extended",
     "unasked",
+    *summary.SAID,
 )
 """What verify.js may find: the judgements of ``checking``, a withdrawn one by its state, and what only the site can weigh."""
 MOST_STATES = 8
