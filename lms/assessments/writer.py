@@ -16,7 +16,6 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, select, text, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
 from lms.accounts.models import Account, UserSession
@@ -33,7 +32,7 @@ from lms.assessments.models import (
     SittingNote,
     Test,
 )
-from lms.core.db import writing
+from lms.core.db import upsert, writing
 from lms.core.errors import NotFound
 
 log = logging.getLogger("lms.assessments.writer")
@@ -484,7 +483,6 @@ class _Statements:
     """The writer's statements, built once for one kind of database."""
 
     def __init__(self, dialect: str) -> None:
-        upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         event, note = ResponseEvent, SittingNote
         news = (
             select(func.max(note.id))
@@ -532,7 +530,7 @@ class _Statements:
             ResponseHead.sitting_id == bindparam("id"), ResponseHead.kind == "lock"
         )
         self.insert = (
-            upsert(event)
+            upsert(event, dialect=dialect)
             .on_conflict_do_nothing(index_elements=["sitting_id", "device", "client_seq"])
             .returning(event.id, event.sitting_id, event.device, event.client_seq)
         )
@@ -553,11 +551,11 @@ class _Statements:
         ).where(
             tuple_(event.sitting_id, event.device, event.client_seq).in_(bindparam("keys", expanding=True))
         )
-        presence = upsert(Presence)
+        presence = upsert(Presence, dialect=dialect)
         self.seen = presence.on_conflict_do_update(
             index_elements=["sitting_id"], set_={"seen_at": presence.excluded.seen_at}
         )
-        head = upsert(ResponseHead)
+        head = upsert(ResponseHead, dialect=dialect)
         new = head.excluded
         # The same rule as rules.fold: an older number of the same device never wins, an older epoch never wins.
         self.head = head.on_conflict_do_update(

@@ -227,15 +227,23 @@ class Walk:
     def logging(self, number: int, *, at: datetime) -> Ask:
         """An entry as the page's outbox sends it, by one of the probes in turn."""
         browser, key = self.probes[number % len(self.probes)], ids.token()
-        fields = [
+        fields = [*self._taps(number, at=at), ("client_uuid", key)]
+        return lambda: browser.post("/logbook/new", fields, script=True, X_Client_Id=key)
+
+    def queue(self, number: int, entries: int, *, at: datetime) -> Ask:
+        """So many entries in one delivery of the outbox."""
+        browser = self.probes[number % len(self.probes)]
+        body = [{"client_uuid": ids.token(), "fields": self._taps(one, at=at)} for one in range(entries)]
+        return lambda: browser.send("/logbook/queue", {"entries": body})
+
+    def _taps(self, number: int, *, at: datetime) -> list[tuple[str, str]]:
+        return [
             ("item", self.site.items[number % len(self.site.items)]),
             ("operator_role", "S_TU"),
             ("age_band", "1-6d"),
             ("performed_on", clock.today(at).isoformat()),
             ("note", "面罩通气 30 秒后心率上升。"),
-            ("client_uuid", key),
         ]
-        return lambda: browser.post("/logbook/new", fields, script=True, X_Client_Id=key)
 
     def _signing(self, mentor: Browser, entry: str) -> Ask:
         fields = [("revision", "1"), ("level", "4"), ("words", "")]

@@ -10,13 +10,26 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from sqlalchemy import Date, ForeignKey, String, UniqueConstraint, select, text
+from sqlalchemy import (
+    Date,
+    ForeignKey,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.event import listens_for
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lms.core import clock
-from lms.core.db import Base, append_only, db
+from lms.core.db import Base, append_only, db, upsert
 
 GENESIS = "0" * 64
 
@@ -93,29 +106,40 @@ def _event_hash(event: AuditEvent) -> str:
     )
 
 
-def _locked_chain(scope: str) -> AuditChain:
-    """The head row of ``scope``, made if new, locked until the transaction ends."""
-    for held in db.session.dirty:
-        if isinstance(held, AuditChain) and held.scope == scope:
-            return held  # locked by an event of this transaction that is not flushed yet
-    query = (
-        select(AuditChain)
-        .where(AuditChain.scope == scope)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    chain = db.session.scalar(query)
-    if chain is not None:
-        return chain
-    insert = _insert_ignore()
-    db.session.execute(insert(AuditChain).values(scope=scope, seq=0, head=GENESIS).on_conflict_do_nothing())
-    return db.session.scalars(query).one()
+_chain, _events = cast("Table", AuditChain.__table__), cast("Table", AuditEvent.__table__)
+
+# Built once and run beside the unit of work: every act of everybody writes its event.
+_HEAD = select(_chain.c.seq, _chain.c.head).where(_chain.c.scope == bindparam("wanted")).with_for_update()
+_MOVE = (
+    update(_chain)
+    .where(_chain.c.scope == bindparam("wanted"))
+    .values(seq=bindparam("to_seq"), head=bindparam("to_head"))
+)
+_APPEND = insert(_events)
+_HELD = "audit_heads"
 
 
-def _insert_ignore() -> Any:
-    from sqlalchemy.dialects import postgresql, sqlite
+def _locked_head(session: Session, scope: str) -> tuple[int, str]:
+    """Number and hash at the head of a scope's chain, made if new, its row locked until the transaction ends."""
+    whole, held = session.info.get(_HELD, (None, {}))
+    if whole is None or whole is not session.get_transaction():
+        session.connection()  # begins one
+        session.info[_HELD] = session.get_transaction(), (held := {})
+    if scope not in held:
+        ask = partial(session.connection().execute, _HEAD, {"wanted": scope})
+        found = ask().first()
+        if found is None:
+            start = upsert(_chain).values(scope=scope, seq=0, head=GENESIS)
+            session.connection().execute(start.on_conflict_do_nothing())
+            found = ask().one()
+        held[scope] = found.seq, found.head
+    return cast("tuple[int, str]", held[scope])
 
-    return postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
+
+@listens_for(Session, "after_soft_rollback")
+def _forget_heads(session: Session, _previous: object) -> None:
+    """What was taken back, be it to a savepoint, may have moved a head, or have been what locked it."""
+    session.info.pop(_HELD, None)
 
 
 def _as_it_will_be_read(detail: Mapping[str, object]) -> dict[str, Any]:
@@ -136,29 +160,29 @@ def record(
     acted_as: str = "",
     subject: str = "",
     **detail: object,
-) -> AuditEvent:
+) -> None:
     """Append one event to the scope's chain, in the current transaction.
 
     ``detail``: what JSON can say, else TypeError or ValueError.
     """
-    detail = _as_it_will_be_read(detail)
-    with db.session.no_autoflush:
-        chain = _locked_chain(scope)
-    event = AuditEvent(
-        scope=scope,
-        seq=chain.seq + 1,
-        at=at,
-        act=act,
-        account_id=account_id,
-        acted_as=acted_as,
-        subject=subject,
-        detail=detail,
-        prev=chain.head,
-    )
-    event.hash = _event_hash(event)
-    db.session.add(event)
-    chain.seq, chain.head = event.seq, event.hash
-    return event
+    session = db.session()
+    seq, head = _locked_head(session, scope)
+    event = {
+        "scope": scope,
+        "seq": seq + 1,
+        "at": at,
+        "act": act,
+        "account_id": account_id,
+        "acted_as": acted_as,
+        "subject": subject,
+        "detail": _as_it_will_be_read(detail),
+        "prev": head,
+    }
+    event["hash"] = _event_hash(AuditEvent(**event))
+    connection = session.connection()
+    connection.execute(_APPEND, event)
+    connection.execute(_MOVE, {"wanted": scope, "to_seq": seq + 1, "to_head": event["hash"]})
+    session.info[_HELD][1][scope] = seq + 1, event["hash"]
 
 
 def seal(day: date, *, at: datetime) -> AuditRoot | None:

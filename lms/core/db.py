@@ -16,6 +16,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, String, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
@@ -173,6 +174,12 @@ def transaction() -> Iterator[None]:
         session.info["in_transaction"] = False
     for act in leaving:
         act()
+
+
+def upsert(table: Any, *, dialect: str = "") -> Any:
+    """An insert that may say ``on_conflict_…``, as the database at hand (or ``dialect``) spells it."""
+    name = dialect or db.session.get_bind().dialect.name
+    return postgresql.insert(table) if name == "postgresql" else sqlite.insert(table)
 
 
 _append_only: dict[str, str] = {}

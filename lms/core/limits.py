@@ -18,12 +18,11 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, Float, String, case, create_engine, delete, event, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.schema import CreateTable
 
-from lms.core.db import Base, db
+from lms.core.db import Base, db, upsert
 from lms.core.errors import TooManyTries
 
 _MAKING = threading.Lock()
@@ -61,13 +60,12 @@ class TableCounter:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
     def take(self, key: str, *, step_s: float, span_s: float, now: float) -> float | None:
         """See Counter."""
         full = case((RateLimit.full_at > now, RateLimit.full_at), else_=now) + step_s
         statement = (
-            self._insert(RateLimit)
+            upsert(RateLimit, dialect=self._engine.dialect.name)
             .values(key_sha256=key, full_at=now + step_s)
             .on_conflict_do_update(
                 index_elements=[RateLimit.key_sha256],

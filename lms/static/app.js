@@ -74,7 +74,7 @@
     if (!parked) return li;
     const acts = make('div', 'btns');
     li.append(make('p', 'small', item.why || fill(texts.refused, { status: item.status })), acts);
-    acts.append(button(texts.retry, () => box.retry(item.id)));
+    if (box.retry) acts.append(button(texts.retry, () => box.retry(item.id)));
     if (item.form) acts.append(button(texts.edit, async () => {   /* the fields become the draft of the form they came from */
       await box.set('draft:' + item.account + ':' + item.form, item.fields);
       await box.remove(item.id);
@@ -104,9 +104,14 @@
       if (others) list.append(make('li', 'small muted', fill(texts.others_waiting, { n: others })));
     });
   }
+  function tell(message) {
+    const worker = navigator.serviceWorker && navigator.serviceWorker.controller;
+    if (worker) worker.postMessage(message);
+  }
   async function flush() {
     try {
-      await box.flush();
+      if (box.flush) await box.flush();
+      else tell({ flush: true });                              /* it says what it sends, and every page hears it */
       await refresh();
     } catch (_) { /* no IndexedDB: forms go the plain way */ }
   }
@@ -135,8 +140,7 @@
     if (!('signOut' in form.dataset)) return;
     e.preventDefault();
     const go = async () => {
-      const worker = navigator.serviceWorker && navigator.serviceWorker.controller;
-      if (worker) worker.postMessage({ forget: true });
+      tell({ forget: true });
       await box.set('account', null).catch(() => {});
       form.submit();
     };

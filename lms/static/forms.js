@@ -1,7 +1,8 @@
 /* Forms: kept on this device first, drafts, quick phrases, choosing rows. Each form also works as a plain POST.
 
      form[data-queue=kind]  goes through the outbox. data-label: its name in the list of what waits; data-label-from: take that
-                            name from the chosen label of this field; data-then: page to go to afterwards.
+                            name from the chosen label of this field; data-then: page to go to afterwards; data-many: address
+                            that takes several of them at once.
                             In an .entry card: data-done: the line that replaces the card; data-tone: "returned";
                             data-undo: address that takes the act back (field `of` = client_uuid of the act).
      form[data-draft][id]   unfinished input is kept on this device until a page says that it was saved; [data-draft-state] says when
@@ -44,7 +45,7 @@
     const id = box.uuid(), card = form.closest('.entry'), fields = fieldsOf(form);
     if (submitter && submitter.name) fields.push([submitter.name, submitter.value]);
     const item = {
-      id, kind: form.dataset.queue, account, url: form.action, fields, label: labelOf(form),
+      id, kind: form.dataset.queue, account, url: form.action, many: form.dataset.many, fields, label: labelOf(form),
       page: location.pathname, form: 'draft' in form.dataset ? form.id : ''
     };
     form.dataset.busy = '1';
@@ -93,7 +94,7 @@
       takeBack.disabled = true;
       if (await box.withdraw(item.id)) { back(); return; }                 /* it had not left this device */
       if (!undo) { takeBack.remove(); words.focus(); return; }
-      await box.put(Object.assign({}, item, { id: '', url: new URL(undo, location.href).href, fields: [['of', item.id]], label: texts.undo + texts.join + item.label }));
+      await box.put(Object.assign({}, item, { id: '', url: new URL(undo, location.href).href, many: '', fields: [['of', item.id]], label: texts.undo + texts.join + item.label }));
       back();
       ui.flush();
     });

@@ -1,4 +1,4 @@
-/* The durable outbox, shared by pages and the service worker.
+/* The durable outbox, shared by pages and the service worker. delivery.js sends the forms that it holds.
 
    1. A form or an exam answer is written to IndexedDB first and sent afterwards.
    2. Every item carries a UUID made here (`client_uuid`), so the server can tell a repetition from a second act.
@@ -7,13 +7,14 @@
    4. One sender at a time over all tabs and the worker (Web Locks); the server deduplicates all the same.
    5. An item belongs to the account that made it and is sent only while that account is signed in on this device.
 
-   An item: {id, kind, account, url, fields: [[name, value]…], label, page, form, at, tries, state, status, why}.
+   An item: {id, kind, account, url, many, fields: [[name, value]…], label, page, form, at, tries, state, status, why}.
+   many: address that takes several such items in one delivery and answers for each; without it they go one by one.
    state is "queued" or "attention"; that it is being sent is told by message only, since a crash must leave it queued.
    An exam operation: {sitting, seq, device, slot, body, mono_ms}, sent in batches in the order of seq. The newest answer of each
    slot is kept beside them ("heads"): a page reloaded without a connection is an older copy and must not show less. */
 (global => {
   'use strict';
-  const PATIENCE_MS = 20000, SERVER_TRIES = 8, CONFLICT_TRIES = 3, BATCH = 200;
+  const PATIENCE_MS = 20000, BATCH = 200;
   const listeners = [];
   let opening = null;
 
@@ -108,68 +109,6 @@
     request.onsuccess = () => { if (request.result) box.put(Object.assign(request.result, values)); };
     return request;
   });
-  async function retry(id) {
-    await change(id, { state: 'queued', tries: 0, status: 0, why: '' });
-    return flush();
-  }
-
-  /* Take back an item that has certainly not been sent. False: the server may have it. */
-  const withdraw = id => alone('outbox', async () => {
-    const item = await find(id);
-    if (!item || item.tries) return false;
-    await remove(id);
-    return true;
-  });
-
-  /* Why the server refused, in its own words: problem+json, or the sentences of the page's error summary. */
-  async function reason(reply) {
-    const text = await reply.text().catch(() => '');
-    try {
-      const problem = JSON.parse(text);
-      return { code: problem.code || '', why: problem.detail || '' };
-    } catch (_) {
-      const found = [], pattern = /data-error>([^<]+)</g, signs = { amp: '&', lt: '<', gt: '>', '#34': '"', '#39': '’' };
-      for (let match; (match = pattern.exec(text));) found.push(match[1].replace(/&([\w#]+);/g, (all, name) => signs[name] || all));
-      return { code: '', why: found.join(' ') };
-    }
-  }
-
-  /* Send one item. True: go on with the next; false: stop for now. */
-  async function send(item) {
-    const id = item.id, body = new URLSearchParams(item.fields.concat([['client_uuid', id]])).toString();
-    const headers = { 'Content-Type': 'application/x-www-form-urlencoded;charset=UTF-8', 'X-Client-Id': id, 'X-Account': item.account };
-    const tries = item.tries + (navigator.onLine === false ? 0 : 1);   /* without any network it cannot leave: Undo stays certain */
-    say('sending', { id });
-    await change(id, { tries });
-    let reply;
-    try {
-      reply = await post(item.url, body, headers, body.length < 50000);
-    } catch (_) {
-      say('offline');
-      return false;
-    }
-    const status = reply.status;
-    if (signedOut(reply)) { say('sign-in'); return false; }
-    if (reply.ok) { await remove(id, 'sent'); return true; }
-    if ([408, 425, 429].includes(status) || status >= 500 && tries < SERVER_TRIES) { say('busy', { id }); return false; }
-    const { code, why } = await reason(reply);
-    if (status === 409 && code === 'duplicate') { await remove(id, 'sent'); return true; }
-    if (status === 409 && code === 'conflict' && tries < CONFLICT_TRIES) return true;
-    await change(id, { state: 'attention', status, why: why.slice(0, 500) });
-    say('attention', { id });
-    return true;
-  }
-
-  /* Send what the signed-in account has waiting, oldest first. Resolves with the number of its items still here. */
-  const flush = () => alone('outbox', async () => {
-    const account = await get('account');
-    for (;;) {
-      const mine = (await all()).filter(item => account && item.account === account);
-      const next = mine.filter(item => item.state === 'queued').sort((a, b) => a.at - b.at)[0];
-      if (!next || !await send(next)) return mine.length;
-    }
-  });
-
   /* ---- Exam operations ---- */
   async function addOp(sitting, slot, body) {
     const op = { sitting, slot, body, mono_ms: Math.round(performance.now()) };
@@ -217,15 +156,15 @@
     return answer;
   });
 
-  /* Everything there is, for the worker's background sync. */
-  async function flushAll() {
+  /* All sittings' operations, for the worker's background sync. */
+  async function flushOps() {
     const keys = await tx(['ops'], 'readonly', ops => ops.getAllKeys());
-    await Promise.all(Array.from(new Set(keys.map(key => key[0])), sendOps));
-    return flush();
+    return Promise.all(Array.from(new Set(keys.map(key => key[0])), sendOps));
   }
 
   global.Outbox = {
-    put, all, find, remove, retry, withdraw, flush, flushAll, get, set, uuid, addOp, opsOf, headsOf, forgetHeads, sendOps, postOps,
+    put, all, find, remove, change, get, set, uuid, alone, post, signedOut, say,
+    addOp, opsOf, headsOf, forgetHeads, sendOps, postOps, flushOps,
     on: listener => listeners.push(listener)
   };
 })(self);

@@ -10,7 +10,7 @@
   'use strict';
   const config = self.FIREFLY, STATIC = 'static-' + config.version, MEDIA = 'media-', PAGES = 'pages-';
   const SLOW_MS = 4000, PAGES_KEPT = 60;
-  importScripts(config.outbox);
+  importScripts(...config.outbox);
   const box = self.Outbox;
 
   self.addEventListener('install', e => {
@@ -21,9 +21,10 @@
       .then(() => self.registration.navigationPreload && self.registration.navigationPreload.enable())
       .then(() => self.clients.claim()));
   });
-  self.addEventListener('sync', e => { if (e.tag === 'outbox') e.waitUntil(box.flushAll()); });
+  self.addEventListener('sync', e => { if (e.tag === 'outbox') e.waitUntil(box.flushOps().then(box.flush)); });
   self.addEventListener('message', e => {
     if (e.data.forget) e.waitUntil(forget());
+    if (e.data.flush) e.waitUntil(box.flush());
     if (e.data.keep) e.waitUntil(Promise.all(e.data.keep.map(url => fetch(url).then(response => keepPage(new Request(url), response)).catch(() => {}))));
   });
 

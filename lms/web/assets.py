@@ -37,7 +37,7 @@ STYLES = ("tokens", "base", "layout", "ui", "forms", "pages", "util")
 """The rooms of the stylesheet, in the order of its layers."""
 PLAIN = "plain"
 """A stylesheet of its own for pages that must be light; always inline, never a file."""
-PRECACHED = ("app.css", "outbox.js", "app.js", "forms.js", "exam.js", "items.js")
+PRECACHED = ("app.css", "outbox.js", "app.js", "delivery.js", "forms.js", "exam.js", "items.js")
 """What the service worker keeps from its first minute, so that every page and a running exam open without a connection."""
 UNPUBLISHED = frozenset({"icons", "css", "sw.js"})
 """Read by this module, not served as they are."""
@@ -302,7 +302,7 @@ def service_worker() -> Response:
     assets = _assets()
     config = {
         "version": f"{assets.version}-{i18n.locale()}",
-        "outbox": assets.url("outbox.js"),
+        "outbox": [assets.url("outbox.js"), assets.url("delivery.js")],
         "precache": [assets.url(name) for name in PRECACHED] + ["/offline"],
     }
     response = Response(f"self.FIREFLY={json.dumps(config)};\n{assets.worker}", mimetype="text/javascript")

@@ -166,9 +166,7 @@ TOLD = notices.Kind(code="tests.accounts", title="Told %(number)s", body="Body",
 def tell(app, actor, number, url=""):
     """Tell an account something."""
     with app.app_context(), transaction():
-        return notices.notify(
-            actor.account_id, TOLD, values={"number": number}, url=url, at=clock.now()
-        ).public_id
+        return notices.notify(actor.account_id, TOLD, values={"number": number}, url=url, at=clock.now())
 
 
 def test_notices_are_listed_newest_first_in_pages_and_only_to_their_reader(bare_app, browser, cast, queries):

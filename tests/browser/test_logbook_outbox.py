@@ -98,6 +98,36 @@ def test_an_entry_whose_reply_was_lost_is_not_entered_twice(own_site, phone, lin
     assert entries(own_site) == before | {HER: before[HER] + 1}
 
 
+def test_a_night_s_entries_go_together_and_a_lost_reply_repeats_none(
+    own_site, phone, link, console, at_the_form
+):
+    console.forgive("ERR_|Failed to load resource|Failed to fetch")
+    line = link(own_site)
+    page = at_the_form(phone("zh", base_url=line.url, service_workers="block").new_page())
+    before = entries(own_site)
+    line.cut()
+    write(page)
+    wait_until(page, HOLDS_ONE)
+    page.evaluate(
+        """Outbox.all().then(async ([one]) => {
+             for (let n = 1; n < 23; n++) await Outbox.put(Object.assign({}, one, { id: '' }));
+             await Outbox.put(Object.assign({}, one, { id: '', fields: [['note', '住院号 20261122345']].concat(one.fields) }));
+           })"""
+    )
+    posts = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    line.mend()
+    line.lose_reply_to("POST /logbook/queue")
+    back_online(page)
+    wait_until(page, "Firefly.offline === true")  # the first twenty are there, and the page does not know
+    assert entries(own_site) == before | {HER: before[HER] + 20}
+    back_online(page)
+    wait_until(page, "Outbox.all().then(items => items.length === 1 && items[0].state === 'attention')")
+    assert entries(own_site) == before | {HER: before[HER] + 23}
+    assert [url.rpartition("/")[2] for url in posts] == ["queue"] * 3
+    assert "住院号" in page.locator("[data-waiting=entry] li p").inner_text()  # which the server found in it
+
+
 def test_an_entry_sent_from_two_tabs_at_once_arrives_once(own_site, phone, link, console, at_the_form):
     console.forgive("ERR_|Failed to load resource|Failed to fetch")
     line = link(own_site)

@@ -59,7 +59,7 @@ def new_account(at: datetime) -> int:
         return account.id
 
 
-def tell(account_id: int, kind: Kind = RETURNED, **more: Any) -> Notice | None:
+def tell(account_id: int, kind: Kind = RETURNED, **more: Any) -> str | None:
     values = {"procedure": "腰椎穿刺"} if kind is RETURNED else {}
     with transaction():
         return notices.notify(
@@ -105,8 +105,8 @@ def test_reading_marks_only_ones_own(app: Flask, reader: int, at: datetime) -> N
     assert mine
     assert theirs
     with transaction():
-        assert notices.mark_read(reader, public_ids=[theirs.public_id], at=at) == 0
-        assert notices.mark_read(reader, public_ids=[mine.public_id], at=at) == 1
+        assert notices.mark_read(reader, public_ids=[theirs], at=at) == 0
+        assert notices.mark_read(reader, public_ids=[mine], at=at) == 1
     assert (notices.unread_count(reader), notices.unread_count(other)) == (0, 1)
     tell(reader)
     tell(reader)
@@ -120,7 +120,7 @@ def test_pages_go_back_from_the_newest(reader: int) -> None:
     second = notices.page_of(reader, size=2, before=first.older)
     third = notices.page_of(reader, size=2, before=second.older)
     seen = [notice.public_id for page in (first, second, third) for notice in page.notices]
-    assert seen == [one.public_id for one in reversed(told) if one]
+    assert seen == told[::-1]
     assert third.older is None
     assert notices.page_of(reader, unread_only=True).older is None
 

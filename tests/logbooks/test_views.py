@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from lms.accounts.models import Grant
-from lms.core import clock, ids
+from lms.core import audit, clock, ids
 from lms.core.db import db, transaction
+from lms.core.errors import RuleBroken
 from lms.logbooks import rules, services
 from lms.logbooks.models import Entry, EntryRevision, Item, Signature
 from lms.logbooks.rules import Content
@@ -203,6 +204,105 @@ def test_sixty_queued_entries_replayed_with_lost_replies_arrive_as_sixty(desk, c
     assert len({found for _status, found, _again in seen}) == 60
     assert db.session.scalar(select(func.count()).select_from(Entry)) == 60
     assert db.session.scalar(select(func.count()).select_from(EntryRevision)) == 60
+
+
+def queued(*entries):
+    return {"entries": [{"client_uuid": key, "fields": list(fields.items())} for key, fields in entries]}
+
+
+def test_a_queue_arrives_in_one_delivery_and_each_entry_counts_for_itself(desk, cast, browser, app, at):
+    client = browser(cast.trainee, lang="en")
+    delivery = queued(
+        ("phone-entry-one", given(at)),
+        ("phone-entry-two", given(at, note="住院号 20261122345")),
+        ("phone-entry-three", given(at, item="N99")),
+        ("phone-entry-four", given(at, item="N12", act="draft", operator_role="", age_band="")),
+        ("phone-entry-five", given(at + timedelta(days=2))),
+        ("phone-entry-one", given(at)),
+    )
+    answers = client.post("/logbook/queue", json=delivery, headers=OUTBOX).json["answers"]
+    assert [
+        (one["client_uuid"][12:], one["status"], one.get("state", one.get("code"))) for one in answers
+    ] == [
+        ("one", 201, "submitted"),
+        ("two", 422, "form"),
+        ("three", 422, "form"),
+        ("four", 201, "draft"),
+        ("five", 422, "form"),
+        ("one", 200, "submitted"),
+    ]
+    assert "Choose what you did." in answers[2]["detail"]
+    assert "This day has not come yet." in answers[4]["detail"]
+    assert [entry.client_uuid for entry in all_entries()] == ["phone-entry-one", "phone-entry-four"]
+    again = client.post("/logbook/queue", json=delivery, headers=OUTBOX).json["answers"]
+    assert [one["status"] for one in again] == [200, 422, 422, 200, 422, 200]
+    assert [one.get("id") for one in again] == [one.get("id") for one in answers]
+    assert len(all_entries()) == 2
+    assert audit.verify().broken == ()
+
+
+def test_what_a_refused_entry_began_is_taken_back_and_what_came_before_it_stands(
+    desk, cast, browser, app, at, monkeypatch
+):
+    """The last step of sending fails for the second of three: its row, its revision and its events go, the chain holds."""
+    tell, told = services.entries.tell, []
+
+    def fail_once(*args, **more):
+        told.append(args)
+        if len(told) == 2:
+            raise RuleBroken("busy", "Not now.")
+        tell(*args, **more)
+
+    monkeypatch.setattr(services.entries, "tell", fail_once)
+    delivery = queued(*((f"phone-entry-{number}", given(at)) for number in range(3)))
+    client = browser(cast.trainee)
+    answers = client.post("/logbook/queue", json=delivery, headers=OUTBOX).json["answers"]
+    assert [one["status"] for one in answers] == [201, 422, 201]
+    assert [entry.client_uuid for entry in all_entries()] == ["phone-entry-0", "phone-entry-2"]
+    assert db.session.scalar(select(func.count()).select_from(EntryRevision)) == 2
+    assert audit.verify().broken == ()
+    answers = client.post("/logbook/queue", json=delivery, headers=OUTBOX).json["answers"]
+    assert [one["status"] for one in answers] == [200, 201, 200]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"entries": []},
+        {"entries": {}},
+        {"entries": ["x"]},
+        {"entries": [{"client_uuid": 7, "fields": []}]},
+        {"entries": [{"client_uuid": "phone-entry-one"}]},
+        {"entries": [{"client_uuid": "phone-entry-one", "fields": [["item"]]}]},
+        {"entries": [{"client_uuid": f"phone-entry-{number}", "fields": []} for number in range(21)]},
+    ],
+)
+def test_what_is_no_queue_is_refused_whole(desk, cast, browser, app, body):
+    answer = browser(cast.trainee).post("/logbook/queue", json=body, headers=OUTBOX)
+    assert (answer.status_code, answer.json["code"]) == (422, "queue")
+    assert not all_entries()
+
+
+def test_a_queue_of_another_account_is_not_taken(desk, cast, browser, app, at):
+    delivery = queued(("phone-entry-one", given(at)))
+    client = browser(cast.trainee)
+    assert (
+        client.post("/logbook/queue", json=delivery, headers={**OUTBOX, "X-Account": "other"}).status_code
+        == 401
+    )
+    assert browser(cast.mentor).post("/logbook/queue", json=delivery, headers=OUTBOX).status_code == 404
+    assert not all_entries()
+
+
+def test_a_queue_of_twenty_asks_less_than_twenty_forms(desk, cast, browser, app, at, queries):
+    client = browser(cast.trainee)
+    delivery = queued(*((f"phone-entry-{number:02}", given(at)) for number in range(20)))
+    with queries() as seen:
+        answers = client.post("/logbook/queue", json=delivery, headers=OUTBOX).json["answers"]
+    assert {one["status"] for one in answers} == {201}
+    assert seen.count <= 20 * 16
 
 
 def test_json_is_taken_as_well_as_a_form(desk, cast, browser, app, at):

@@ -460,13 +460,16 @@ def persons_with_role(role: Role, *scopes: str, on: date) -> Sequence[Person]:
     ).all()
 
 
+_ACCOUNTS = (
+    select(Account)
+    .where(Account.person_id == bindparam("person_id"), Account.disabled_at.is_(None))
+    .order_by(Account.id)
+)
+
+
 def accounts_of_person(person_id: int) -> Sequence[Account]:
     """A person's accounts that can sign in, the oldest first."""
-    return db.session.scalars(
-        select(Account)
-        .where(Account.person_id == person_id, Account.disabled_at.is_(None))
-        .order_by(Account.id)
-    ).all()
+    return db.session.scalars(_ACCOUNTS, {"person_id": person_id}).all()
 
 
 def address_of(account_id: int) -> Address | None:

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
-
 from lms.certificates import queries
 from lms.certificates.credential import PURPOSES
 from lms.certificates.models import Certificate, CertificateDocument, CertificateFile, StatusList
 from lms.core import audit, credentials
-from lms.core.db import db
+from lms.core.db import db, upsert
 
 EXTEND = "certificates.extend"
 LISTS = "certificates.lists"
@@ -53,13 +51,12 @@ def first_file(
 
 def _ensure_lists(certificate_id: int) -> None:
     """The status lists on which the certificate's credential has its place."""
-    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
     number, _index = credentials.status_place(certificate_id)
     rows = [
         {"purpose": purpose, "number": number, "listed": 0, "listed_sum": 0, "lease_token": 0, "attempts": 0}
         for purpose in PURPOSES
     ]
-    db.session.execute(insert(StatusList).values(rows).on_conflict_do_nothing())
+    db.session.execute(upsert(StatusList).values(rows).on_conflict_do_nothing())
 
 
 def extend(

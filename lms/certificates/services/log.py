@@ -2,15 +2,13 @@
 
 import secrets
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lms.certificates import queries, rules
 from lms.certificates.models import Certificate, LogEntry, LogHead, LogState
 from lms.core import clock, merkle
-from lms.core.db import db
+from lms.core.db import db, upsert
 from lms.core.digests import canonical_json, ed25519_public_key, sign_ed25519
 from lms.core.signing import LOG_KEY
 from lms.core.sitekeys import site_key
@@ -49,8 +47,7 @@ def append(
 
 def _locked() -> LogState:
     """The state of the log, locked: leaves are added one after the other, whatever the number of workers."""
-    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    db.session.execute(insert(LogState).values(id=1, size=0, peaks=[]).on_conflict_do_nothing())
+    db.session.execute(upsert(LogState).values(id=1, size=0, peaks=[]).on_conflict_do_nothing())
     query = select(LogState).where(LogState.id == 1).with_for_update()
     return db.session.scalars(query.execution_options(populate_existing=True)).one()
 

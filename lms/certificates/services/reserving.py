@@ -5,14 +5,13 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lms.accounts.models import Person
 from lms.certificates import rules, summary
 from lms.certificates.face import CertificateFace
 from lms.certificates.models import Certificate, RuleVersion, SerialCounter
 from lms.core import audit, clock, ids, jobs, site
-from lms.core.db import db
+from lms.core.db import db, upsert
 from lms.core.digests import digest_of
 from lms.policy import Actor
 from lms.programmes.models import Cohort, Enrolment
@@ -123,9 +122,8 @@ def lock_people(person_ids: Sequence[int]) -> None:
 
 
 def _next_number(programme_id: int, year: int) -> int:
-    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
     number = db.session.scalar(
-        insert(SerialCounter)
+        upsert(SerialCounter)
         .values(programme_id=programme_id, year=year, last=1)
         .on_conflict_do_update(index_elements=["programme_id", "year"], set_={"last": SerialCounter.last + 1})
         .returning(SerialCounter.last)

@@ -1,16 +1,14 @@
 """How trainees stand against their cohort's rule, and whether a certificate still stands on its facts."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lms.certificates import queries, rules
 from lms.certificates.models import Certificate, CohortRule, Standing
 from lms.certificates.services import register
 from lms.core import jobs
-from lms.core.db import db
+from lms.core.db import db, upsert
 from lms.core.i18n import _
 from lms.core.ports import FactChanged
 from lms.programmes.models import Enrolment
@@ -55,8 +53,7 @@ def restand(pinned: CohortRule, *, at: datetime, only: Enrolment | None = None) 
         )
     if not rows:
         return 0
-    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(Standing)
+    statement = upsert(Standing)
     statement = statement.on_conflict_do_update(
         index_elements=[Standing.enrolment_id],
         set_={

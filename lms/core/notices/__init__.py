@@ -10,25 +10,28 @@ How they leave stands in ``delivery``.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
     String,
+    Table,
     UniqueConstraint,
+    and_,
     bindparam,
     func,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from lms.core import jobs, webhooks
-from lms.core.db import Base, WithId, db
+from lms.core import ids, jobs, webhooks
+from lms.core.db import Base, WithId, db, upsert
 from lms.core.errors import RuleBroken
 from lms.core.i18n import DEFAULT_LOCALE, _
 
@@ -200,8 +203,8 @@ def notify(
     url: str = "",
     at: datetime,
     once: str | None = None,
-) -> Notice | None:
-    """Tell one account, inside the current transaction. None when ``once`` has been told before.
+) -> str | None:
+    """Tell one account, inside the current transaction; the public id of the notice. None when ``once`` was told before.
 
     ``values``: text and numbers for the kind's templates. ``url``: a path on this site.
     """
@@ -213,77 +216,93 @@ def notify(
         raise ValueError("a notice leads to a path on this site")
     _fill(str(kind.title), given)  # a missing value is found here, not on a phone at night
     _fill(str(kind.body), given)
-    notice = Notice(account_id=account_id, kind=kind.code, values=given, url=url, made_at=at, once=once)
-    if not _told_first(notice):
+    told = {
+        "public_id": ids.public_id(),
+        "account_id": account_id,
+        "kind": kind.code,
+        "values": given,
+        "url": url,
+        "once": once,
+        "made_at": at,
+    }
+    made = _ask(_addition(db.session.get_bind().dialect.name), told)
+    if not made:
         return None
     mails, hooks = _channels(account_id, kind)
-    if mails and kind.gathers and _is_spoken_for(notice):
+    if mails and kind.gathers and _is_spoken_for(told):
         mails = False
-    deliveries = [NoticeDelivery(notice_id=notice.id, target="mail")] if mails else []
+    deliveries = [NoticeDelivery(notice_id=made[0].id, target="mail")] if mails else []
     deliveries += [
-        NoticeDelivery(notice_id=notice.id, target=f"webhook:{hook}", webhook_id=hook) for hook in hooks
+        NoticeDelivery(notice_id=made[0].id, target=f"webhook:{hook}", webhook_id=hook) for hook in hooks
     ]
     db.session.add_all(deliveries)
     db.session.flush()
     for delivery in deliveries:
         jobs.enqueue(DELIVER, delivery.id)
-    return notice
+    return str(told["public_id"])
 
 
-def _told_first(notice: Notice) -> bool:
-    """Add the notice; False when the same fact has been told before, also by somebody at this very moment."""
-    if notice.once is None:
-        db.session.add(notice)
-        db.session.flush()
-        return True
-    told = select(Notice.id).where(Notice.account_id == notice.account_id, Notice.once == notice.once)
-    if db.session.scalar(told) is not None:
-        return False
-    try:
-        with db.session.begin_nested():
-            db.session.add(notice)
-            db.session.flush()
-    except IntegrityError:
-        if db.session.scalar(told) is None:
-            raise
-        return False
-    return True
+_notice, _delivery = cast("Table", Notice.__table__), cast("Table", NoticeDelivery.__table__)
+_choice, _hook = cast("Table", NoticePreference.__table__), cast("Table", Webhook.__table__)
 
-
-def _is_spoken_for(notice: Notice) -> bool:
-    """Whether a letter of this kind went out lately and its notice has not been read."""
-    found = (
-        select(Notice.id)
-        .join(NoticeDelivery, NoticeDelivery.notice_id == Notice.id)
-        .where(
-            Notice.account_id == notice.account_id,
-            Notice.read_at.is_(None),
-            Notice.kind == notice.kind,
-            Notice.made_at > notice.made_at - GATHERS_FOR,
-            NoticeDelivery.target == "mail",
-            NoticeDelivery.state.in_(("due", "sent")),
-        )
-        .limit(1)
+# Built once and asked beside the unit of work: acts that tell people come in heaps.
+_SPOKEN_FOR = (
+    select(_notice.c.id)
+    .join(_delivery, _delivery.c.notice_id == _notice.c.id)
+    .where(
+        _notice.c.account_id == bindparam("account_id"),
+        _notice.c.read_at.is_(None),
+        _notice.c.kind == bindparam("code"),
+        _notice.c.made_at > bindparam("since"),
+        _delivery.c.target == "mail",
+        _delivery.c.state.in_(("due", "sent")),
     )
-    return db.session.scalar(found) is not None
+    .limit(1)
+)
+_CHOSEN = select(_choice.c.by_mail, _choice.c.by_webhook).where(
+    _choice.c.account_id == bindparam("account_id"), _choice.c.kind == bindparam("code")
+)
+_HOOKS = (
+    select(_hook.c.id)
+    .where(
+        or_(
+            and_(bindparam("own", type_=Boolean), _hook.c.account_id == bindparam("account_id")),
+            and_(bindparam("site", type_=Boolean), _hook.c.account_id.is_(None)),
+        ),
+        _hook.c.disabled_at.is_(None),
+    )
+    .order_by(_hook.c.id)
+)
+
+
+@cache
+def _addition(dialect: str) -> Any:
+    """A notice, unless its fact has been told before, also by somebody at this very moment."""
+    add = upsert(_notice, dialect=dialect)
+    return add.on_conflict_do_nothing(index_elements=["account_id", "once"]).returning(_notice.c.id)
+
+
+def _ask(query: Any, values: Mapping[str, object]) -> Sequence[Any]:
+    """The rows that the database answers; what the session still holds back is written before."""
+    db.session.flush()
+    return db.session.connection().execute(query, values).all()
+
+
+def _is_spoken_for(told: Mapping[str, Any]) -> bool:
+    """Whether an earlier letter of this kind went out lately and its notice has not been read."""
+    about = {"account_id": told["account_id"], "code": told["kind"], "since": told["made_at"] - GATHERS_FOR}
+    return bool(_ask(_SPOKEN_FOR, about))
 
 
 def _channels(account_id: int, kind: Kind) -> tuple[bool, Sequence[int]]:
     """Whether by mail, and by which webhooks."""
-    chosen = db.session.get(NoticePreference, (account_id, kind.code))
-    by_mail = chosen.by_mail if chosen else kind.by_mail
-    by_webhook = chosen.by_webhook if chosen else kind.by_webhook
-    hooks: Sequence[int] = ()
+    chosen = _ask(_CHOSEN, {"account_id": account_id, "code": kind.code})
+    by_mail, by_webhook = chosen[0] if chosen else (kind.by_mail, kind.by_webhook)
+    hooks: Sequence[Any] = ()
     if by_webhook or kind.by_webhook:
         # A person's own webhook follows the person's choice, the site's follows the kind.
-        wanted = []
-        if by_webhook:
-            wanted.append(Webhook.account_id == account_id)
-        if kind.by_webhook:
-            wanted.append(Webhook.account_id.is_(None))
-        query = select(Webhook.id).where(or_(*wanted), Webhook.disabled_at.is_(None)).order_by(Webhook.id)
-        hooks = db.session.scalars(query).all()
-    return by_mail or kind.must_mail, hooks
+        hooks = _ask(_HOOKS, {"account_id": account_id, "own": by_webhook, "site": kind.by_webhook})
+    return by_mail or kind.must_mail, [row.id for row in hooks]
 
 
 def mark_read(account_id: int, *, public_ids: Sequence[str] | None = None, at: datetime) -> int:

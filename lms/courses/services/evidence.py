@@ -6,10 +6,9 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from sqlalchemy import Row, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lms.core import audit, ports
-from lms.core.db import db
+from lms.core.db import db, upsert
 from lms.core.errors import NotFound
 from lms.courses import rules
 from lms.courses.models import Lecture, LectureCompletion, Replay, Video, Watch, WatchPurse, WatchSession
@@ -186,12 +185,11 @@ def _keep_player(
 
 def _count_replays(video_id: int, parts: list[int]) -> None:
     """One more visit in which these parts were watched again; no name goes along."""
-    insert: Any = postgresql.insert if db.session.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows = [
         {"video_id": video_id, "bin": place, "times": 1} for place in parts
     ]  # in the order of the film: no two reports ever wait for each other
     db.session.execute(
-        insert(Replay)
+        upsert(Replay)
         .values(rows)
         .on_conflict_do_update(index_elements=["video_id", "bin"], set_={"times": Replay.times + 1})
     )

@@ -1,6 +1,6 @@
 """One entry: who may read it, its history, and whether its signatures hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Any, Protocol
@@ -135,11 +135,19 @@ def scope_of(entry: Entry) -> EntryScope:
 
 def entry_of_client(author_person_id: int, client_uuid: str) -> Entry | None:
     """What an earlier delivery of the same client id made."""
-    return db.session.scalar(
+    return entries_of_clients(author_person_id, [client_uuid]).get(client_uuid)
+
+
+def entries_of_clients(author_person_id: int, client_uuids: Sequence[str]) -> dict[str, Entry]:
+    """What earlier deliveries made, by client id."""
+    rows = db.session.scalars(
         shown(
-            select(Entry).where(Entry.author_person_id == author_person_id, Entry.client_uuid == client_uuid)
+            select(Entry).where(
+                Entry.author_person_id == author_person_id, Entry.client_uuid.in_(client_uuids)
+            )
         )
     )
+    return {row.client_uuid: row for row in rows}
 
 
 def revision_of(entry: Entry) -> EntryRevision | None:

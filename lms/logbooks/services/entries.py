@@ -2,7 +2,9 @@
 
 import re
 from datetime import date, datetime
+from typing import cast
 
+from sqlalchemy import Table, insert
 from sqlalchemy.exc import IntegrityError
 
 from lms import policy
@@ -23,6 +25,26 @@ from lms.programmes.models import Enrolment, Placement
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
+_REVISION = insert(cast("Table", EntryRevision.__table__))
+
+
+class Days:
+    """Where a trainee worked and who supervised, asked once for each day; lives no longer than its transaction."""
+
+    def __init__(self, enrolment_id: int) -> None:
+        self._enrolment_id = enrolment_id
+        self._known: dict[date, tuple[Placement, list[int]]] = {}
+
+    def on(self, day: date) -> tuple[Placement, list[int]]:
+        """Placement, and persons who may sign, the primary mentor first. Raises RuleBroken where there was no placement."""
+        if day not in self._known:
+            placement = programmes.placement_on(self._enrolment_id, day)
+            if placement is None:
+                raise RuleBroken("no_placement", _("You had no placement on this day."), field="performed_on")
+            pairings = programmes.signers_on(self._enrolment_id, day)
+            self._known[day] = placement, [pairing.mentor_person_id for pairing in pairings]
+        return self._known[day]
+
 
 def log(
     enrolment: Enrolment,
@@ -35,18 +57,17 @@ def log(
     at: datetime,
     by: Actor,
     as_draft: bool = False,
+    days: Days | None = None,
 ) -> tuple[Entry, bool]:
     """Write an entry and send it to its signer, or keep it as a draft; second: whether it is new.
 
     A repetition with the same ``client_uuid`` finds what the first delivery made and changes nothing (L14), so an
-    outbox may send as often as it likes. ``signer_person_id`` None: the primary mentor of the day.
+    outbox may send as often as it likes. ``signer_person_id`` None: the primary mentor of the day. ``days``: for who
+    logs several in one transaction. A refusal leaves nothing of the entry behind, and what was logged before it stands.
     """
     policy.require(by, Permission.ENTRY_WRITE, enrolment)
     if not _CLIENT_ID.fullmatch(client_uuid):
         client_uuid = ids.token()
-    found = queries.entry_of_client(by.person_id, client_uuid)
-    if found is not None:
-        return found, False
     entry = Entry(
         enrolment_id=enrolment.id,
         cohort_id=enrolment.cohort_id,
@@ -59,20 +80,21 @@ def log(
         public_id=ids.public_id(),
     )
     entry.enrolment = enrolment
-    _write(entry, item, performed_on, content, signer_person_id, at=at)
+    days = days or Days(enrolment.id)
     try:
         with db.session.begin_nested():
+            _write(entry, item, performed_on, content, signer_person_id, days=days, at=at)
             db.session.add(entry)
+            record(entry, "write", at=at, by=by)
             db.session.flush()
+            if not as_draft:
+                submit(entry, at=at, by=by, days=days)
     except IntegrityError:
-        # Two deliveries of one item at the same moment: the other one has just been committed.
+        # Delivered before, perhaps at this very moment.
         found = queries.entry_of_client(by.person_id, client_uuid)
         if found is None:
             raise
         return found, False
-    record(entry, "write", at=at, by=by)
-    if not as_draft:
-        submit(entry, at=at, by=by)
     return entry, True
 
 
@@ -90,7 +112,7 @@ def change(
     require(by, Permission.ENTRY_CHANGE, entry)
     if entry.state not in rules.IN_HAND:
         rules.move(entry.state, "resubmit")
-    _write(entry, item, performed_on, content, signer_person_id, at=at)
+    _write(entry, item, performed_on, content, signer_person_id, days=Days(entry.enrolment_id), at=at)
     record(entry, "change", at=at, by=by)
     db.session.flush()
 
@@ -102,6 +124,7 @@ def _write(
     content: Content,
     signer_person_id: int | None,
     *,
+    days: Days,
     at: datetime,
 ) -> None:
     """Check and set what the author gave."""
@@ -110,8 +133,7 @@ def _write(
     deid.require_clean(content.note, field="note")
     deid.require_clean(content.indication, field="indication")
     _require_day(entry, performed_on, at=at)
-    placement = _placement(entry.enrolment_id, performed_on)
-    valid = [pairing.mentor_person_id for pairing in programmes.signers_on(entry.enrolment_id, performed_on)]
+    placement, valid = days.on(performed_on)
     entry.signer_person_id = rules.require_signer(entry.author_person_id, signer_person_id, valid)
     entry.item_id, entry.item = item.id, item
     entry.placement_id, entry.placement, entry.unit = placement.id, placement, placement.unit
@@ -141,49 +163,42 @@ def _cleaned(content: Content) -> Content:
     return Content.of_json(fields)
 
 
-def _placement(enrolment_id: int, day: date) -> Placement:
-    placement = programmes.placement_on(enrolment_id, day)
-    if placement is None:
-        raise RuleBroken("no_placement", _("You had no placement on this day."), field="performed_on")
-    return placement
-
-
-def submit(entry: Entry, *, at: datetime, by: Actor) -> EntryRevision:
+def submit(entry: Entry, *, at: datetime, by: Actor, days: Days | None = None) -> None:
     """Put an entry before its signer: its content is frozen as a new revision."""
     require(by, Permission.ENTRY_CHANGE, entry)
-    return _put_before_signer(entry, "submit" if entry.state == rules.DRAFT else "resubmit", at=at, by=by)
+    act = "submit" if entry.state == rules.DRAFT else "resubmit"
+    _put_before_signer(entry, act, days=days or Days(entry.enrolment_id), at=at, by=by)
 
 
-def _put_before_signer(entry: Entry, act: str, *, at: datetime, by: Actor) -> EntryRevision:
+def _put_before_signer(entry: Entry, act: str, *, days: Days, at: datetime, by: Actor) -> None:
     after = rules.move(entry.state, act)
     rules.require_complete(entry.facts)
     _require_day(entry, entry.performed_on, at=at)
-    valid = [
-        pairing.mentor_person_id for pairing in programmes.signers_on(entry.enrolment_id, entry.performed_on)
-    ]
+    _placement, valid = days.on(entry.performed_on)
     entry.signer_person_id = rules.require_signer(entry.author_person_id, entry.signer_person_id, valid)
     signer = db.session.get_one(Person, entry.signer_person_id)
     entry.author = db.session.get_one(Person, entry.author_person_id)
-    entry.first_submitted_at = entry.first_submitted_at or at
-    entry.late = rules.is_late(entry.performed_on, first_submitted_on=clock.today(entry.first_submitted_at))
+    first_submitted_at = entry.first_submitted_at or at
+    late = rules.is_late(entry.performed_on, first_submitted_on=clock.today(first_submitted_at))
     number = entry.revision_no + 1
-    payload = _payload(entry, signer, number=number, at=at)
-    revision = EntryRevision(
-        entry_id=entry.id,
-        number=number,
-        payload=payload,
-        payload_sha256=digest_of(payload),
-        made_at=at,
-        account_id=by.account_id,
-    )
-    db.session.add(revision)
-    db.session.flush()  # the trigger lets the entry on only when its revision is there
+    payload = _payload(entry, signer, number=number, late=late, at=at)
+    revision = {
+        "entry_id": entry.id,
+        "number": number,
+        "payload": payload,
+        "payload_sha256": digest_of(payload),
+        "made_at": at,
+        "account_id": by.account_id,
+    }
+    # By itself: the trigger lets the entry on only when its revision is there.
+    db.session.flush()
+    db.session.connection().execute(_REVISION, revision)
+    entry.first_submitted_at, entry.late, entry.signer = first_submitted_at, late, signer
     entry.revision_no, entry.state, entry.submitted_at = number, after, at
     entry.opened_at = entry.decided_at = None
     entry.escalated = 0
-    entry.signer = signer
+    record(entry, "submit", at=at, by=by, revision=number, payload=revision["payload_sha256"])
     db.session.flush()
-    record(entry, "submit", at=at, by=by, revision=number, payload=revision.payload_sha256)
     tell(
         signer.id,
         SUBMITTED,
@@ -192,10 +207,9 @@ def _put_before_signer(entry: Entry, act: str, *, at: datetime, by: Actor) -> En
         url="/to-sign",
         at=at,
     )
-    return revision
 
 
-def _payload(entry: Entry, signer: Person, *, number: int, at: datetime) -> dict[str, object]:
+def _payload(entry: Entry, signer: Person, *, number: int, late: bool, at: datetime) -> dict[str, object]:
     """The canonical document of a revision: everything that the signature is about, and nothing that could change."""
     framework = entry.item.framework
     author = db.session.get_one(Person, entry.author_person_id)
@@ -210,7 +224,7 @@ def _payload(entry: Entry, signer: Person, *, number: int, at: datetime) -> dict
         "framework": {"code": framework.code, "version": framework.version},
         "item": {"code": entry.item.code, "title_zh": entry.item.title_zh, "title_en": entry.item.title_en},
         "performed_on": entry.performed_on.isoformat(),
-        "late": entry.late,
+        "late": late,
         "submitted_at": at.isoformat(timespec="microseconds"),
         "content": dict(entry.content),
     }
@@ -276,10 +290,11 @@ def amend(
         public_id=ids.public_id(),
     )
     corrected.enrolment = entry.enrolment
-    _write(corrected, item, performed_on, content, signer_person_id, at=at)
+    days = Days(entry.enrolment_id)
+    _write(corrected, item, performed_on, content, signer_person_id, days=days, at=at)
     db.session.add(corrected)
     db.session.flush()
-    _put_before_signer(corrected, "submit", at=at, by=by)
+    _put_before_signer(corrected, "submit", days=days, at=at, by=by)
     other = entry.author_person_id if by.person_id != entry.author_person_id else entry.signer_person_id
     if other is not None:
         tell(other, AMENDED, corrected, {"name": by.name}, url="/logbook", at=at)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from typing import TypedDict
 
 from flask import abort, flash, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from lms.core import clock
 from lms.core.db import transaction
@@ -21,8 +23,12 @@ from lms.policy import Actor
 from lms.programmes import queries as programmes
 from lms.programmes.models import Enrolment
 from lms.web.errors import problem
-from lms.web.guard import actor, members, wants_json
+from lms.web.guard import actor, members, takes, wants_json
 from lms.web.paging import Page, page_number
+
+QUEUE_MOST = 20
+"""Entries in one delivery of an outbox."""
+QUEUE_LIMIT_BYTES = 512 * 1024
 
 
 def _own_enrolment(by: Actor) -> Enrolment:
@@ -169,16 +175,90 @@ def create() -> ResponseReturnValue:
         form.allow_gaps()
     tapped = "" if (form.other.data or "").strip() else form.item.data or ""
     offer(form, enrolment, today=clock.today(at), tapped=tapped)
-    if form.run(
-        lambda: services.log(
-            enrolment, **given(form), client_uuid=client_uuid, as_draft=as_draft, at=at, by=by
-        )
-    ):
+    act = partial(_log, form, enrolment, client_uuid=client_uuid, as_draft=as_draft, days=None, at=at, by=by)
+    if form.run(act):
         entry, new = form.result
         return _written(entry, new=new)
     if wants_json():
         return _refused(form)
     return _form_page(form)
+
+
+@bp.post("/logbook/queue")
+@members
+@takes(QUEUE_LIMIT_BYTES)
+def create_several() -> ResponseReturnValue:
+    """Entries that waited on a phone, in one delivery: JSON ``{entries: [{client_uuid, fields: [[name, value], …]}, …]}``, at most
+    ``QUEUE_MOST``, so that nobody waits long for the database.
+
+    Each counts for itself, by its client id: what is refused keeps no other from being written, and what was written by an
+    earlier delivery is found again. Answers one ``{client_uuid, status, …}`` for each, as ``create`` would have.
+    """
+    by, at = actor(), clock.now()
+    _refuse_other_account(by)
+    enrolment = _own_enrolment(by)
+    given_entries = _queued()
+    if not given_entries:
+        return problem(422, "queue", _("The device sent something that is no list of entries."))
+    items, today, days = queries.items(enrolment.cohort_id), clock.today(at), services.Days(enrolment.id)
+    forms = [EntryForm(fields) for _id, fields in given_entries]
+    first = min([today - rules.REFUSED_AFTER, *(form.performed_on.data or today for form in forms)])
+    signers = queries.signers_between(enrolment.id, first, today)
+    answers: list[dict[str, object]] = []
+    with transaction():
+        known = queries.entries_of_clients(by.person_id, [key for key, _fields in given_entries])
+        for (client_uuid, fields), form in zip(given_entries, forms, strict=True):
+            as_draft = fields.get("act") == "draft"
+            if as_draft:
+                form.allow_gaps()
+            form.offer(items, signers)
+            act = partial(
+                _log, form, enrolment, client_uuid=client_uuid, as_draft=as_draft, days=days, at=at, by=by
+            )
+            if client_uuid in known:
+                form.result = known[client_uuid], False
+            elif not form.run(act):
+                answers.append(
+                    {"client_uuid": client_uuid, "status": 422, "code": "form", "detail": _sentences(form)}
+                )
+                continue
+            entry, new = form.result
+            known[client_uuid] = entry
+            answers.append(
+                {"client_uuid": client_uuid, "status": 201 if new else 200, **_told(entry, new=new)}
+            )
+    return jsonify(answers=answers)
+
+
+def _log(
+    form: EntryForm,
+    enrolment: Enrolment,
+    *,
+    client_uuid: str,
+    as_draft: bool,
+    days: services.Days | None,
+    at: datetime,
+    by: Actor,
+) -> tuple[Entry, bool]:
+    return services.log(
+        enrolment, **given(form), client_uuid=client_uuid, as_draft=as_draft, days=days, at=at, by=by
+    )
+
+
+def _queued() -> list[tuple[str, MultiDict[str, str]]]:
+    """Client ids and fields of a delivery; empty when it is none."""
+    body = request.get_json(silent=True)
+    found = body.get("entries") if isinstance(body, dict) else None
+    if not isinstance(found, list) or len(found) > QUEUE_MOST:
+        return []
+    try:
+        given_entries = [
+            (one["client_uuid"], MultiDict((str(name), str(value)) for name, value in one["fields"]))
+            for one in found
+        ]
+    except (KeyError, TypeError, ValueError):
+        return []
+    return given_entries if all(isinstance(one, str) and one for one, _fields in given_entries) else []
 
 
 def _posted(name: str) -> str:
@@ -198,15 +278,18 @@ def _refuse_other_account(by: Actor) -> None:
 
 def _written(entry: Entry, *, new: bool) -> ResponseReturnValue:
     if wants_json():
-        answer = {
-            "id": entry.public_id,
-            "state": entry.state,
-            "url": f"/logbook/{entry.public_id}",
-            "duplicate": not new,
-        }
-        return jsonify(answer), 201 if new else 200
+        return jsonify(_told(entry, new=new)), 201 if new else 200
     _say(entry)
     return redirect("/logbook", 303)
+
+
+def _told(entry: Entry, *, new: bool) -> dict[str, object]:
+    return {
+        "id": entry.public_id,
+        "state": entry.state,
+        "url": f"/logbook/{entry.public_id}",
+        "duplicate": not new,
+    }
 
 
 def _say(entry: Entry) -> None:
@@ -220,9 +303,15 @@ def _say(entry: Entry) -> None:
 
 def _refused(form: EntryForm) -> ResponseReturnValue:
     """A refusal for the outbox, which shows its sentence beside the entry."""
-    errors = {name: [str(text) for text in texts] for name, texts in form.errors.items()}
-    sentences = [*form.problems, *(text for texts in errors.values() for text in texts)]
-    return problem(422, "form", " ".join(sentences), errors=errors)
+    return problem(422, "form", _sentences(form), errors=_errors(form))
+
+
+def _errors(form: EntryForm) -> dict[str, list[str]]:
+    return {name: [str(text) for text in texts] for name, texts in form.errors.items()}
+
+
+def _sentences(form: EntryForm) -> str:
+    return " ".join([*form.problems, *(text for texts in _errors(form).values() for text in texts)])
 
 
 # ---------------------------------------------------------------- one entry
