@@ -2,6 +2,7 @@
 
 import contextvars
 import functools
+import gc
 import itertools
 import os
 import re
@@ -41,6 +42,9 @@ REDIS = re.sub(  # a numbered database of its own for each process that runs tes
 )
 _numbers = itertools.count()
 
+gc.freeze()  # what is read in by now stays to the end: looking through it again and again took a tenth of the time
+gc.set_threshold(100_000, 50, 50)
+
 _rules: dict[object, tuple[object, ...]] = {}
 _compile_rule = Rule.compile
 
@@ -70,8 +74,27 @@ for _kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):
 # One salt for all: scrypt, slow on purpose, answers once for each passphrase and not once for each key that is sealed.
 digests._new_salt = lambda: b"a salt for tests"  # type: ignore[attr-defined]
 
-# The files of the pages do not change while tests run.
+# The files of the pages do not change while tests run, and all apps of a run share the folder into which they are built.
 assets.sources = functools.cache(assets.sources)  # type: ignore[assignment]
+_served: dict[Path, dict[str, object]] = {}
+
+
+class _Files(assets.WhiteNoise):
+    """Looks at the files of a folder once."""
+
+    def add_files(self, root: str, prefix: str | None = None) -> None:
+        """See WhiteNoise."""
+        folder = Path(root).resolve()
+        if folder not in _served:
+            before = set(self.files)
+            super().add_files(str(folder), prefix=prefix)
+            _served[folder] = {name: self.files[name] for name in set(self.files) - before}
+        self.files.update(_served[folder])
+
+
+assets.WhiteNoise = _Files  # type: ignore[misc]
+assets.published_name = functools.cache(assets.published_name)
+assets.minified = functools.cache(assets.minified)
 
 hypothesis_settings.register_profile(
     "house", deadline=None

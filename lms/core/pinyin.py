@@ -1,8 +1,10 @@
 """Pinyin of Chinese titles, for search: the doorman of pypinyin."""
 
 import re
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def initials(text: str) -> str:
     """Initials of the Chinese characters and whatever Latin letters and digits stand between them, lower case.
 
