@@ -258,12 +258,28 @@ def remove_row(draft: FrameworkDraft, part: str, key: str, *, seen: str, at: dat
     _edit(draft, edit, at=at, by=by)
 
 
+def facets_of(item: Mapping[str, Any], track: str = "") -> list[Any]:
+    """The facets of an item for every track, or those of one track, which take their place; none where they cannot be read."""
+    targets = item["targets"] if isinstance(item["targets"], dict) else {}
+    holder = (targets.get(track) or {}) if track else item
+    facets = holder.get("facets") if isinstance(holder, dict) else None
+    return facets if isinstance(facets, list) else []
+
+
 def save_facet(
-    draft: FrameworkDraft, key: str, old: str, facet: Mapping[str, Any], *, at: datetime, by: Actor
+    draft: FrameworkDraft,
+    key: str,
+    old: str,
+    facet: Mapping[str, Any],
+    *,
+    track: str = "",
+    at: datetime,
+    by: Actor,
 ) -> None:
     """Put a facet in the place of the one that ``old`` names (``seen_of``), or after all others (empty ``old``).
 
-    Twice is once. Raises Overtaken where the old one is not there any more.
+    ``track``: whose it is; empty, everybody's. Twice is once. Raises Overtaken where the old one is not there any more,
+    RuleBroken where nothing is asked of the track.
     """
 
     def change(item: Row, facets: list[Any]) -> list[Any]:
@@ -275,18 +291,18 @@ def save_facet(
             raise Overtaken(documents.part_changes("item", {**item, "facets": [facet]}, item))
         return [dict(facet) if name_of(one) == old else one for one in facets]
 
-    _edit_facets(draft, key, change, at=at, by=by)
+    _edit_facets(draft, key, track, change, at=at, by=by)
 
 
-def remove_facet(draft: FrameworkDraft, key: str, old: str, *, at: datetime, by: Actor) -> None:
-    """Take a facet out of an item; twice is once."""
-    _edit_facets(
-        draft,
-        key,
-        lambda _item, facets: [one for one in facets if name_of(one) != old],
-        at=at,
-        by=by,
-    )
+def remove_facet(
+    draft: FrameworkDraft, key: str, old: str, *, track: str = "", at: datetime, by: Actor
+) -> None:
+    """Take a facet out of an item or out of one of its tracks; twice is once."""
+
+    def change(_item: Row, facets: list[Any]) -> list[Any]:
+        return [one for one in facets if name_of(one) != old]
+
+    _edit_facets(draft, key, track, change, at=at, by=by)
 
 
 def name_of(facet: Any) -> str:
@@ -297,6 +313,7 @@ def name_of(facet: Any) -> str:
 def _edit_facets(
     draft: FrameworkDraft,
     key: str,
+    track: str,
     change: Callable[[Row, list[Any]], list[Any]],
     *,
     at: datetime,
@@ -306,8 +323,17 @@ def _edit_facets(
         item = next((row for row in document["items"] if row["key"] == key), None)
         if item is None:
             raise NotFound
-        item["facets"] = change(item, item["facets"] if isinstance(item["facets"], list) else [])
-        return f"item {item['code']} facets"
+        changed = change(item, facets_of(item, track))
+        if not track:
+            item["facets"] = changed
+            return f"item {item['code']} facets"
+        target = item["targets"].get(track) if isinstance(item["targets"], dict) else None
+        if not isinstance(target, dict):
+            raise RuleBroken("no_target", _("Nothing is asked of this track. Give it a target first."))
+        target["facets"] = changed
+        if not changed:  # those of every track count again
+            del target["facets"]
+        return f"item {item['code']} facets {track}"
 
     _edit(draft, edit, at=at, by=by)
 

@@ -266,7 +266,14 @@ def framework_item(public_id: str, key: str) -> ResponseReturnValue:
     form.offer(draft.document["domains"])
     problems = [one for one in services.problems_of(draft) if part and one.key == key and one.part == "item"]
     return _part_page(
-        "logbooks/frameworks/item.html", form, draft, part, changes, problems=problems, named=services.name_of
+        "logbooks/frameworks/item.html",
+        form,
+        draft,
+        part,
+        changes,
+        problems=problems,
+        named=services.name_of,
+        facets_of=services.facets_of,
     )
 
 
@@ -303,19 +310,23 @@ def remove_framework_row(public_id: str, part: str, key: str) -> ResponseReturnV
 # ---------------------------------------------------------------- facets
 
 
-def _facet_of(item: dict[str, Any], name: str) -> dict[str, Any] | None:
-    facets = item["facets"] if isinstance(item["facets"], list) else []
-    return next((one for one in facets if isinstance(one, dict) and services.name_of(one) == name), None)
+def _track(given: str) -> str:
+    """The track that an address names; empty: every track."""
+    if given and given not in grammar.TRACKS:
+        raise NotFound
+    return given
 
 
 @bp.route("/frameworks/drafts/<public_id>/items/<key>/facet", methods=["GET", "POST"])
 @members
 def framework_facet(public_id: str, key: str) -> ResponseReturnValue:
-    """One facet of an item: a new one of a dimension (``dim``), or one that stands (``old``)."""
+    """One facet of an item: a new one of a dimension (``dim``), or one that stands (``old``); of every track, or of one (``track``)."""
     by, at, changes = actor(), clock.now(), Changes()
-    old = request.args.get("old", "")
+    old, track = request.args.get("old", ""), _track(request.args.get("track", ""))
     item = services.row_of(_writable(public_id).document, "item", key)
-    standing = _facet_of(item, old) if old else None
+    standing = next(
+        (one for one in services.facets_of(item, track) if old and services.name_of(one) == old), None
+    )
     dim = str(standing["dim"]) if standing else request.args.get("dim", "")
     if dim not in grammar.DIMS:
         raise NotFound
@@ -327,7 +338,7 @@ def framework_facet(public_id: str, key: str) -> ResponseReturnValue:
         for text in grammar.facet_problems(facet, most=500):
             form.problems.append(text)
         if not form.problems:
-            services.save_facet(_held(public_id), key, old, facet, at=at, by=by)
+            services.save_facet(_held(public_id), key, old, facet, track=track, at=at, by=by)
 
     if request.method == "POST" and _run(form, act, changes) and not form.failed:
         return redirect(f"/frameworks/drafts/{public_id}/items/{key}#facets", 303)
@@ -340,6 +351,7 @@ def framework_facet(public_id: str, key: str) -> ResponseReturnValue:
         part=services.row_of(draft.document, "item", key),
         dim=dim,
         old=old,
+        track=track,
         changes=changes,
     )
     return page, form.status
@@ -350,7 +362,7 @@ def framework_facet(public_id: str, key: str) -> ResponseReturnValue:
 def remove_framework_facet(public_id: str, key: str) -> ResponseReturnValue:
     """Take a facet out of an item."""
     by, at, form = actor(), clock.now(), SubmitForm.of_request()
-    old = request_value("old")
-    if form.run(lambda: services.remove_facet(_held(public_id), key, old, at=at, by=by)):
+    old, track = request_value("old"), _track(request_value("track"))
+    if form.run(lambda: services.remove_facet(_held(public_id), key, old, track=track, at=at, by=by)):
         return redirect(f"/frameworks/drafts/{public_id}/items/{key}#facets", 303)
     return _overview(public_id, submitting=form, reviewing=ReviewForm())

@@ -126,6 +126,44 @@ def test_a_new_item_domain_and_facet_are_written_with_plain_forms(room, bare_app
     assert "belongs to no domain" in client.get(drafted).text
 
 
+def test_a_track_may_have_facets_of_its_own(room, bare_app, browser, drafted):
+    client = browser(room.director, lang="en")
+    before = next(one for one in document(room, bare_app, drafted)["items"] if one["targets"]["GP"])
+    asked = next(track for track, target in before["targets"].items() if target and "min_count" in target)
+    item = f"{drafted}/items/{before['key']}"
+
+    def now():
+        return next(one for one in document(room, bare_app, drafted)["items"] if one["key"] == before["key"])
+
+    sent = {"at_least": "1", "of": ["night"]}
+    assert client.get(f"{item}/facet?dim=shift&track=MOON").status_code == 404
+    assert "alone" in client.get(f"{item}/facet?dim=shift&track={asked}").text
+    for _click in range(2):
+        assert client.post(f"{item}/facet?dim=shift&track={asked}", data=sent).status_code == 303
+    night = {"dim": "shift", "at_least": 1, "of": ["night"]}
+    assert now() == {
+        **before,
+        "targets": {**before["targets"], asked: {**before["targets"][asked], "facets": [night]}},
+    }
+    page = client.get(item).text
+    (old,) = re.findall(rf"track={asked}&amp;old=(\w+)", page)
+    assert (
+        client.post(
+            f"{item}/facet?dim=shift&track={asked}&old={old}", data={**sent, "at_least": "2"}
+        ).status_code
+        == 303
+    )
+    assert now()["targets"][asked]["facets"] == [{**night, "at_least": 2}]
+    (old,) = re.findall(rf"track={asked}&amp;old=(\w+)", client.get(item).text)
+    assert client.post(f"{item}/facet/remove", data={"old": old, "track": asked}).status_code == 303
+    assert now() == before
+    for track in [track for track, target in before["targets"].items() if target is None]:
+        refused = client.post(f"{item}/facet?dim=shift&track={track}", data=sent)
+        assert refused.status_code == 422
+        assert "Nothing is asked of this track" in refused.text
+        assert f'value="{track}"' not in client.get(item).text.split('id="track"')[1].split("</select>")[0]
+
+
 def test_from_review_to_ratification(room, bare_app, browser, drafted):
     director, reviewer, chair = (
         browser(who, lang="en") for who in (room.director, room.reviewer, room.chair)
