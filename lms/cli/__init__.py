@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError, ProgrammingError
-
 from lms import __version__
 from lms.cli import acts
 from lms.core.errors import LmsError, RuleBroken
@@ -33,13 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"lms: {refusal.message} [{refusal.code}]", file=sys.stderr)
     except (LmsError, UnsafeSettings) as problem:
         print(f"lms: {problem}", file=sys.stderr)
-    except (OperationalError, ProgrammingError) as problem:
-        # Status 1 is for what was looked at and found wrong; here nothing could be looked at.
-        print(f"lms: the database does not answer, or has no site in it: {problem.orig}", file=sys.stderr)
     except OSError as problem:
         print(f"lms: {problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), file=sys.stderr)
     except KeyboardInterrupt:
         return 130
+    except Exception as problem:
+        known = sys.modules.get("sqlalchemy.exc")  # not read in here: gunicorn's own process needs none of it
+        if known is None or not isinstance(problem, (known.OperationalError, known.ProgrammingError)):
+            raise
+        # Status 1 is for what was looked at and found wrong; here nothing could be looked at.
+        print(f"lms: the database does not answer, or has no site in it: {problem.orig}", file=sys.stderr)
     return 2
 
 

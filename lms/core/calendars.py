@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from icalendar import Calendar, Event
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -22,6 +20,8 @@ class Entry:
 
 def feed(entries: Iterable[Entry], *, name: str, at: datetime) -> bytes:
     """A calendar that other programs subscribe to."""
+    from icalendar import Calendar, Event
+
     calendar = Calendar()
     calendar.add("prodid", "-//Firefly LMS//calendar//EN")
     calendar.add("version", "2.0")

@@ -15,13 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from itertools import zip_longest
 from typing import Any
 
-import huey
 from flask import Flask
-from huey.storage import RedisStorage, SqliteStorage
 from sqlalchemy import ColumnElement, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -214,16 +212,22 @@ class Queue:
 
     def __init__(self, settings: Settings) -> None:
         self.url = settings.queue_url
-        if settings.queue_url:
-            self._huey = huey.RedisHuey(
-                "firefly", url=settings.queue_url, results=False, blocking=True, read_timeout=1
-            )
-        else:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
-            self._huey = huey.SqliteHuey(
-                "firefly", filename=str(settings.data_dir / "queue.sqlite3"), results=False
-            )
-        self._wake = self._huey.task(name="wake")(_nothing)
+        self._settings = settings
+
+    @cached_property
+    def _huey(self) -> Any:
+        import huey  # with drivers of two databases in its train: for whoever has a message
+
+        if self.url:
+            return huey.RedisHuey("firefly", url=self.url, results=False, blocking=True, read_timeout=1)
+        self._settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return huey.SqliteHuey(
+            "firefly", filename=str(self._settings.data_dir / "queue.sqlite3"), results=False
+        )
+
+    @cached_property
+    def _wake(self) -> Any:
+        return self._huey.task(name="wake")(_nothing)
 
     def put(self, name: str, row_id: int) -> None:
         """Say that ``row_id`` waits for job ``name``."""
@@ -248,9 +252,7 @@ class Queue:
     @property
     def blocks(self) -> bool:
         """Whether ``get`` itself waits for a message."""
-        return isinstance(self._huey.storage, RedisStorage) and not isinstance(
-            self._huey.storage, SqliteStorage
-        )
+        return bool(self.url)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

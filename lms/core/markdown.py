@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import nh3
-from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -135,6 +134,8 @@ def _mathml(formula: str, display: str) -> str | None:
     """A formula as MathML; None where it cannot be read."""
     if len(formula) > FORMULA_LIMIT or formula.count("{") > 200:
         return None
+    from latex2mathml.converter import convert
+
     try:
         return str(convert(formula, display=display))
     except Exception:  # noqa: BLE001 (the library lets any error of its own out for a formula it cannot read)

@@ -1,19 +1,27 @@
 """The schema's history, and the one way to bring a database up to it."""
 
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, inspect, text
+
+if TYPE_CHECKING:  # Alembic is read in when somebody asks: every process of the site knows this room
+    from alembic.config import Config
 
 HERE = Path(__file__).resolve().parent
+_HEADER = re.compile(
+    r"""^revision = ["'](?P<revision>\w+)["']\ndown_revision = (?:None|["'](?P<before>\w+)["'])$""",
+    re.MULTILINE,
+)
 
 
-def config(database_url: str) -> Config:
+def config(database_url: str) -> "Config":
     """Alembic's configuration for a database."""
+    from alembic.config import Config
+
     found = Config()
     found.set_main_option("script_location", str(HERE))
     found.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
@@ -24,29 +32,46 @@ def build_schema(
     database_url: str, revision: str = "head", *, applied: Callable[[], None] | None = None
 ) -> None:
     """Bring a database (empty or older) up to ``revision``; ``applied`` is called after each migration."""
+    from alembic import command
+
     found = config(database_url)
     found.attributes["applied"] = applied
     command.upgrade(found, revision)
 
 
+@cache
+def _before() -> dict[str, str]:
+    """Each revision with the one that it builds on (empty for the first), as the files say."""
+    texts = [file.read_text(encoding="utf-8") for file in sorted((HERE / "versions").glob("*.py"))]
+    found = [_HEADER.search(text) for text in texts]
+    return {one["revision"]: one["before"] or "" for one in found if one is not None}
+
+
 def missing(revision: str) -> int:
     """How many migrations lead from a revision to the newest."""
-    return sum(1 for _one in ScriptDirectory(str(HERE)).iterate_revisions("head", revision))
+    before, here, count = _before(), newest(), 0
+    while here not in {revision, ""}:
+        here, count = before[here], count + 1
+    return count
 
 
 def newest() -> str:
     """The revision that this version of the product wants."""
-    return ScriptDirectory(str(HERE)).get_current_head() or ""
+    before = _before()
+    (head,) = set(before) - set(before.values())
+    return head
 
 
 def is_known(revision: str) -> bool:
     """Whether a revision belongs to this version's history: otherwise a newer version wrote it."""
-    return any(one.revision == revision for one in ScriptDirectory(str(HERE)).walk_revisions())
+    return revision in _before()
 
 
 def revision_of(connection: Connection) -> str:
     """The revision that a database stands at; empty for one without a schema."""
-    return MigrationContext.configure(connection).get_current_revision() or ""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.scalar(text("SELECT version_num FROM alembic_version")) or "")
 
 
 def create_everything(database_url: str) -> None:

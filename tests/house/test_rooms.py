@@ -166,14 +166,22 @@ def test_texts_are_translated_from_plain_strings(modules):
 
 LARGE = (
     "aiohttp",
+    "alembic",
     "av",
+    "huey",
+    "icalendar",
+    "latex2mathml",
     "lxml",
     "numpy",
     "openpyxl",
+    "psycopg",
+    "pygments",
     "pyhanko",
     "pyld",
+    "redis",
     "requests",
     "scipy",
+    "uharfbuzz",
     "weasyprint",
     "webauthn",
 )

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, inspect, make_url, text
 from lms.app import create_app
 from lms.core import audit
 from lms.core.db import append_only_tables, db
-from lms.migrations import build_schema, config
+from lms.migrations import HERE, build_schema, config, is_known, missing, newest
 from lms.settings import load
 from tests.conftest import POSTGRES
 
@@ -73,6 +73,17 @@ def test_every_migration_goes_up_and_down_and_up(empty_url):
     command.downgrade(config(empty_url), "base")
     assert tables(empty_url) <= {"alembic_version"}
     assert not triggers(empty_url)
+
+
+def test_the_history_that_is_read_without_alembic_is_alembic_s():
+    """The web process answers for its schema without reading Alembic in."""
+    script = ScriptDirectory(str(HERE))
+    assert newest() == script.get_current_head()
+    for one in script.walk_revisions():
+        assert is_known(one.revision)
+        assert missing(one.revision) == len(list(script.iterate_revisions("head", one.revision)))
+    assert missing("") == len(list(script.walk_revisions()))
+    assert not is_known("9999")
 
 
 def test_the_schema_is_what_the_models_say(empty_url):

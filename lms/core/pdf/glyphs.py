@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from html import unescape
 
-import uharfbuzz
-
 from lms.core.pdf.order import FONTS, MissingGlyphs
 
 NO_GLYPH = "no_glyph"
@@ -78,6 +76,8 @@ def _problem(character: str, drawn: frozenset[int]) -> str | None:
 
 @cache
 def _drawn_code_points() -> frozenset[int]:
+    import uharfbuzz
+
     found: set[int] = set()
     for file in sorted(FONTS.glob("*.ttf")):
         found.update(uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(file))).unicodes)

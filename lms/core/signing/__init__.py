@@ -37,6 +37,7 @@ from lms.core.signing.authority import (
 )
 from lms.core.signing.faults import KeyAway, SigningFailed
 from lms.core.signing.keyring import LOG_KEY, own, passphrase_of, private_files, set_apart, take_in, token_of
+from lms.core.signing.levels import B_B, B_LTA, B_T, LEVELS
 from lms.core.signing.tokens import Token
 from lms.core.signing.verdicts import (
     ALTERED,
@@ -55,10 +56,6 @@ from lms.core.signing.verdicts import (
 if TYPE_CHECKING:
     from lms.core.signing.checking import check_pdf
     from lms.core.signing.sealing import (
-        B_B,
-        B_LTA,
-        B_T,
-        LEVELS,
         PLAIN,
         Sealing,
         Signer,
@@ -139,10 +136,6 @@ _LARGE = {
     for room, names in {
         "checking": ("check_pdf",),
         "sealing": (
-            "B_B",
-            "B_LTA",
-            "B_T",
-            "LEVELS",
             "PLAIN",
             "Sealing",
             "Signer",

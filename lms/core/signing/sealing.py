@@ -47,11 +47,8 @@ from lms.core.signing.authority import (
     revoked_numbers,
 )
 from lms.core.signing.faults import KeyAway, SigningFailed
+from lms.core.signing.levels import B_B, B_LTA
 from lms.core.signing.tokens import Token, TokenKey, open_key
-
-B_B, B_T, B_LTA = "B-B", "B-T", "B-LTA"
-LEVELS = (B_B, B_T, B_LTA)
-"""PAdES baseline levels (ETSI EN 319 142-1): signed; with a time stamp; with all evidence and a time stamp over it."""
 
 STAMP_RENEWAL = timedelta(days=365)
 """A file gets its next time stamp so long before the certificate of the last one ends."""
