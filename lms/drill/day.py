@@ -7,6 +7,7 @@ administrator looks at the board, strangers verify certificates.
 import http.client
 import itertools
 import json
+import os
 import random
 import re
 import signal
@@ -243,7 +244,9 @@ def rehearse(plan: Plan, *, database_url: str = "", beside: Path | None = None) 
         demo.prepare(settings)
         with filmed(settings) as film:
             site = build(create_app(settings), film, trainees=plan.users, at=clock.now())
-        with Serving(settings) as serving, working(settings) as worker:
+        is_sqlite = settings.database_url.startswith("sqlite")
+        processes = 1 if is_sqlite else max(2, os.cpu_count() or 1)
+        with Serving(settings, processes=processes) as serving, working(settings) as worker:
             tally = Tally()
             people = _people(site, serving.port, plan.users, tally)
             rest_mb = machine.resident_mb(*serving.pids, worker.pid)
@@ -257,12 +260,12 @@ def rehearse(plan: Plan, *, database_url: str = "", beside: Path | None = None) 
             _all(people, serving, "the day", tally, lambda one, due: one.day(due, over_at), spread_s=EVERY_S)
             day_s, spent_s = time.monotonic() - day_at, serving.spent_s - before
             after_mb = machine.resident_mb(*serving.pids, worker.pid)
-        is_sqlite = settings.database_url.startswith("sqlite")
     return {
         **figures(plan, tally, day_s=day_s, spent_s=spent_s),
         "resident_rest_mb": rest_mb,
         "resident_after_mb": after_mb,
         "database": "sqlite" if is_sqlite else "postgresql",
+        "web_processes": processes,
         "seconds": round(time.monotonic() - began),
         "yardstick_ms": round(yardstick_ms(), 1),
         **about,

@@ -19,11 +19,11 @@ STARTS_WITHIN_S = 60.0
 class Serving:
     """The server's processes on one port of the loopback, over as many lives as the drill gives it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, processes: int = 1) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.kills = 0
-        self._settings = settings
+        self._settings, self._processes = settings, processes
         self._process: subprocess.Popen[str] | None = None
         self._spent_s = 0.0
         self._began_s = 0.0
@@ -44,7 +44,7 @@ class Serving:
         """Start it, and wait until it answers. Raises RuntimeError where it does not."""
         given = self._settings
         self._process = start(
-            ["lms.cli", "serve", "--bind", f"127.0.0.1:{self.port}"],
+            ["lms.cli", "serve", "--bind", f"127.0.0.1:{self.port}", "--processes", str(self._processes)],
             group=True,
             LMS_ENV=given.env,
             LMS_DATA_DIR=str(given.data_dir),

@@ -17,7 +17,7 @@ import ffmpeg
 import pytest
 
 from lms.core import video
-from lms.core.video import Limits, Manifest, TranscodeFailed, TranscodeStopped, VideoRefused, ladder
+from lms.core.video import Limits, Manifest, TranscodeFailed, TranscodeStopped, VideoRefused, ladder, process
 
 PROGRAM = video.find_ffmpeg()
 SINE = ("-f", "lavfi", "-i", "sine=f=300:d=4")
@@ -415,6 +415,20 @@ def test_a_film_that_takes_too_long_is_given_up(long: Path, tmp_path: Path) -> N
     assert failure.value.code == "timeout"
     assert list(tmp_path.iterdir()) == []
     assert running(str(long)) == []
+
+
+def test_what_a_program_left_behind_dies_with_it(tmp_path: Path) -> None:
+    bounds = process.Bounds(wall_s=2, cpu_s=5, memory_bytes=1 << 30, file_bytes=1 << 20)
+    leaves = ["/bin/sh", "-c", f"sleep 3217.125 & echo $! > {tmp_path / 'pid'}"]  # and it holds the pipes
+    with pytest.raises(TranscodeFailed) as failure:
+        process.run(leaves, bounds=bounds)
+    assert failure.value.code == "timeout"
+    left = int((tmp_path / "pid").read_text())
+    for _moment in range(50):  # whoever adopts it may take a moment to bury it
+        if not running("3217.125"):
+            break
+        time.sleep(0.1)
+    assert running("3217.125") == [], left
 
 
 def test_memory_is_bounded(good: Path, tmp_path: Path) -> None:

@@ -101,8 +101,10 @@ def run(
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """SIGKILL and not SIGTERM: told to end, ffmpeg finishes its files neatly, and a neat half is worse than none."""
-    if child.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    """SIGKILL and not SIGTERM: told to end, ffmpeg finishes its files neatly, and a neat half is worse than none.
+
+    The whole group, also where the child itself has ended: what it started may live on and hold its pipes.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left; on macOS a dead child
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
