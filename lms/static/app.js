@@ -131,6 +131,8 @@
     addEventListener('pageshow', e => { if (e.persisted) flush(); });
     doc.addEventListener('visibilitychange', () => { if (!doc.hidden) flush(); });
     setInterval(() => { if (ui.waiting.some(item => item.state === 'queued')) flush(); }, 15000);
+    const late = $('[data-delivery]');                          /* what waits can wait until the page stands */
+    if (late) addEventListener('load', () => doc.head.append(Object.assign(make('script'), { src: late.dataset.delivery, onload: flush })));
     box.set('account', account).then(flush, paintPill);
   }
 

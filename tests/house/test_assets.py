@@ -77,7 +77,7 @@ def test_the_stylesheet_keeps_its_budget(published):
     assert gzipped(published["app.css"]) <= CSS_BUDGET
 
 
-@pytest.mark.parametrize("scripts", [("delivery.js", "forms.js"), ("exam.js",)])
+@pytest.mark.parametrize("scripts", [("forms.js",), ("exam.js",)])
 def test_the_scripts_of_a_first_load_keep_their_budget(published, scripts):
     assert gzipped(*(published[name] for name in [*SHELL, *scripts])) <= JS_BUDGET
 
