@@ -4,7 +4,8 @@
      [data-waiting=kind]          list of what waits in the outbox (empty kind: everything)
      [data-open=id] [data-close]  dialogs; what they ask has a page of its own as well
      [data-job=url]               progress of a job: {"done", "total", "text", "state"}; data-then: where to go at its end
-     form[data-sign-out]          asks first while something is unsent */
+     form[data-sign-out]          asks first while something is unsent
+     script[data-delivery=url]    the sender of what waits, fetched once the page stands */
 (() => {
   'use strict';
   const doc = document, html = doc.documentElement, box = self.Outbox;
@@ -74,7 +75,7 @@
     if (!parked) return li;
     const acts = make('div', 'btns');
     li.append(make('p', 'small', item.why || fill(texts.refused, { status: item.status })), acts);
-    if (box.retry) acts.append(button(texts.retry, () => box.retry(item.id)));
+    acts.append(button(texts.retry, () => box.retry(item.id).then(flush)));
     if (item.form) acts.append(button(texts.edit, async () => {   /* the fields become the draft of the form they came from */
       await box.set('draft:' + item.account + ':' + item.form, item.fields);
       await box.remove(item.id);
@@ -108,8 +109,17 @@
     const worker = navigator.serviceWorker && navigator.serviceWorker.controller;
     if (worker) worker.postMessage(message);
   }
+  /* The sender (delivery.js) can wait until the page stands, and is asked for until it comes. */
+  const late = account && $('[data-delivery]'), sender = new Promise(done => {
+    const load = () => doc.head.append(Object.assign(make('script'), { src: late.dataset.delivery, onload: done, onerror: () => setTimeout(load, 3000) }));
+    if (late) addEventListener('load', load);
+  });
   async function flush() {
     try {
+      if (late && !box.flush) {
+        await refresh();
+        await sender;
+      }
       if (box.flush) await box.flush();
       else tell({ flush: true });                              /* it says what it sends, and every page hears it */
       await refresh();
@@ -131,8 +141,6 @@
     addEventListener('pageshow', e => { if (e.persisted) flush(); });
     doc.addEventListener('visibilitychange', () => { if (!doc.hidden) flush(); });
     setInterval(() => { if (ui.waiting.some(item => item.state === 'queued')) flush(); }, 15000);
-    const late = $('[data-delivery]');                          /* what waits can wait until the page stands */
-    if (late) addEventListener('load', () => doc.head.append(Object.assign(make('script'), { src: late.dataset.delivery, onload: flush })));
     box.set('account', account).then(flush, paintPill);
   }
 

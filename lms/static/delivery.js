@@ -3,15 +3,7 @@
 (global => {
   'use strict';
   const SERVER_TRIES = 8, CONFLICT_TRIES = 3, TOGETHER = 20;
-  const box = global.Outbox, { all, find, remove, change, get, alone, post, signedOut, say } = box;
-
-  /* Take back an item that has certainly not been sent. False: the server may have it. */
-  const withdraw = id => alone('outbox', async () => {
-    const item = await find(id);
-    if (!item || item.tries) return false;
-    await remove(id);
-    return true;
-  });
+  const box = global.Outbox, { all, remove, change, get, alone, post, signedOut, say } = box;
 
   /* Why the server refused, in its own words: problem+json, or the sentences of the page's error summary. */
   async function reason(reply) {
@@ -91,10 +83,5 @@
     }
   });
 
-  async function retry(id) {
-    await change(id, { state: 'queued', tries: 0, status: 0, why: '' });
-    return flush();
-  }
-
-  Object.assign(box, { withdraw, flush, retry });
+  box.flush = flush;
 })(self);

@@ -109,6 +109,17 @@
     request.onsuccess = () => { if (request.result) box.put(Object.assign(request.result, values)); };
     return request;
   });
+  /* Take back an item that has certainly not been sent. False: the server may have it. */
+  const withdraw = id => alone('outbox', async () => {
+    const item = await find(id);
+    if (!item || item.tries) return false;
+    await remove(id);
+    return true;
+  });
+
+  /* Once more, from the beginning. */
+  const retry = id => change(id, { state: 'queued', tries: 0, status: 0, why: '' });
+
   /* ---- Exam operations ---- */
   async function addOp(sitting, slot, body) {
     const op = { sitting, slot, body, mono_ms: Math.round(performance.now()) };
@@ -163,7 +174,7 @@
   }
 
   global.Outbox = {
-    put, all, find, remove, change, get, set, uuid, alone, post, signedOut, say,
+    put, all, find, remove, change, withdraw, retry, get, set, uuid, alone, post, signedOut, say,
     addOp, opsOf, headsOf, forgetHeads, sendOps, postOps, flushOps,
     on: listener => listeners.push(listener)
   };

@@ -2,7 +2,18 @@
 
 from lms.logbooks.services import committee, editions, versions
 from lms.logbooks.services.clockwork import escalate, lapse
-from lms.logbooks.services.entries import Days, amend, change, discard, let_in, log, recall, reflect, submit
+from lms.logbooks.services.entries import (
+    CLIENT_ID,
+    Days,
+    amend,
+    change,
+    discard,
+    let_in,
+    log,
+    recall,
+    reflect,
+    submit,
+)
 from lms.logbooks.services.frameworks import add_sample_frameworks
 from lms.logbooks.services.handover import HANDOVER_LASTS, hand_over, take_over
 from lms.logbooks.services.record import SUBMITTED
@@ -19,6 +30,7 @@ from lms.logbooks.services.signing import (
 )
 
 __all__ = [
+    "CLIENT_ID",
     "HANDOVER_LASTS",
     "SUBMITTED",
     "Days",

@@ -23,7 +23,7 @@ from lms.policy import Actor, Permission
 from lms.programmes import queries as programmes
 from lms.programmes.models import Enrolment, Placement
 
-_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 _REVISION = insert(cast("Table", EntryRevision.__table__))
 
@@ -66,7 +66,7 @@ def log(
     logs several in one transaction. A refusal leaves nothing of the entry behind, and what was logged before it stands.
     """
     policy.require(by, Permission.ENTRY_WRITE, enrolment)
-    if not _CLIENT_ID.fullmatch(client_uuid):
+    if not CLIENT_ID.fullmatch(client_uuid):
         client_uuid = ids.token()
     entry = Entry(
         enrolment_id=enrolment.id,

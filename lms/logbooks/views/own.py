@@ -258,7 +258,9 @@ def _queued() -> list[tuple[str, MultiDict[str, str]]]:
         ]
     except (KeyError, TypeError, ValueError):
         return []
-    return given_entries if all(isinstance(one, str) and one for one, _fields in given_entries) else []
+    # An id that could not be kept would make an entry anew at each repetition.
+    known = (isinstance(one, str) and services.CLIENT_ID.fullmatch(one) for one, _fields in given_entries)
+    return given_entries if all(known) else []
 
 
 def _posted(name: str) -> str:
