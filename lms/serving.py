@@ -1,5 +1,6 @@
-"""The web server: gunicorn's threads around the app. With SQLite one process; its answer writer is the only one."""
+"""The web server: gunicorn's processes and their threads around the app (docs/decisions/0016-web-processes.md)."""
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,18 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from lms.core import memory
+from lms.core.copies import is_sqlite
 from lms.settings import Settings
+
+
+def fitting_processes(settings: Settings) -> int:
+    """How many web processes suit this machine: one for each core, as Python uses one at a time.
+
+    With SQLite two at most, for they share one write lock; with PostgreSQL two at least, so that one may die.
+    """
+    cores = os.cpu_count() or 1
+    return min(2, cores) if is_sqlite(settings.database_url) else max(2, cores)
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -23,7 +35,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         with_worker: bool = False,
         started: Callable[[Flask], None] | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.processes = settings, processes
         self.options = {
             "bind": bind,
             "workers": processes,
@@ -48,10 +60,19 @@ class Server(BaseApplication):  # type: ignore[misc]
             if name in self.cfg.settings and value is not None:
                 self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serve. Where several processes will, what they read in is read once, before they part, and shared."""
+        memory.be_frugal()
+        if self.processes > 1:
+            import lms.app  # noqa: F401 (only to have it in memory)
+
+            memory.share()
+        super().run()
+
     def load(self) -> Any:
         """Make the app in the web process, with a worker thread beside it where asked.
 
-        Imported here, so that gunicorn's own process, which only watches, stays small.
+        Imported here: beside a single web process gunicorn's own, which only watches, stays small.
         """
         from lms.app import create_app
         from lms.core import logs

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = _add(commands, "serve", acts.serve, "serve the site (settings from LMS_* variables)")
     serve.add_argument("--bind", default="127.0.0.1:8000")
-    serve.add_argument("--processes", type=int, default=1, help="web processes (one with SQLite)")
+    serve.add_argument("--processes", type=int, default=1, help="web processes (one for each core)")
     serve.add_argument("--threads", type=int, default=16)
     serve.add_argument(
         "--with-worker", action="store_true", help="do background work in a thread of this process too"

@@ -41,13 +41,12 @@ def serve(args: argparse.Namespace) -> int:
     """Serve the site until it is told to stop."""
     from lms.serving import Server
 
-    settings = load()
-    processes = args.processes
-    if processes > 1 and settings.database_url.startswith("sqlite"):
-        print("lms: SQLite has one writer: serving with one process (PostgreSQL lifts this)", file=sys.stderr)
-        processes = 1
     Server(
-        settings, bind=args.bind, processes=processes, threads=args.threads, with_worker=args.with_worker
+        load(),
+        bind=args.bind,
+        processes=args.processes,
+        threads=args.threads,
+        with_worker=args.with_worker,
     ).run()
     return 0
 
@@ -57,9 +56,10 @@ def worker(_args: argparse.Namespace) -> int:
     import signal
 
     from lms.app import create_app
-    from lms.core import logs
+    from lms.core import logs, memory
     from lms.core.jobs import Worker
 
+    memory.be_frugal()
     logs.configure(verbose=True)
     worker = Worker(create_app(load()))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -74,12 +74,13 @@ def signer(_args: argparse.Namespace) -> int:
 
     from lms.app import create_app
     from lms.certificates.jobs import key_trouble
-    from lms.core import logs
+    from lms.core import logs, memory
     from lms.core.signer import Signer
 
     settings = load()
     if not settings.signs_apart:
         raise UnsafeSettings("the worker signs on this site; LMS_SIGNER=separate leaves it to lms signer")
+    memory.be_frugal()
     logs.configure(verbose=True)
     signer = Signer(create_app(settings), trouble=key_trouble)
     for number in (signal.SIGTERM, signal.SIGINT):

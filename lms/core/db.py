@@ -20,9 +20,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from lms.core import ids
+from lms.core.line import Line
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -67,6 +69,10 @@ class Base(DeclarativeBase):
         type_annotation_map={datetime: UtcDateTime(), dict[str, Any]: Json, list[Any]: Json},
     )
 
+
+_AT_THE_HEAD = "at the head"
+"""Set in a connection that the writers of this process wait for."""
+_LINE_S = 10.0
 
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
@@ -115,18 +121,34 @@ def prepare_engine(engine: Engine) -> None:
             "synchronous=FULL",
             "foreign_keys=ON",
             "busy_timeout=20000",
-            "cache_size=-16000",
+            "cache_size=-4000",
             "temp_store=MEMORY",
             "recursive_triggers=ON",  # otherwise INSERT OR REPLACE deletes a row without asking its triggers
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    line = Line()
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that will write takes the write lock at its start: otherwise two readers that both
         # go on to write would deadlock, and SQLite answers the second one with an error at once.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")
+        if not _writing.get():
+            connection.exec_driver_sql("BEGIN")
+            return
+        # Who meets that lock looks again every tenth of a second, and whoever comes just then goes first; so the
+        # threads of a process stand in line for it. Only a line: where it does not move, SQLite itself decides.
+        if not connection.info.get(_AT_THE_HEAD):
+            connection.info[_AT_THE_HEAD] = line.enter(timeout_s=_LINE_S)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _leave(_raw: object, record: ConnectionPoolEntry, _problem: object = None) -> None:
+        if record.info.pop(_AT_THE_HEAD, False):
+            line.leave()
+
+    for end in ("checkin", "close", "invalidate", "soft_invalidate"):
+        event.listen(engine, end, _leave)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from lms.drill.candidates import Candidate, Tally, play
 from lms.drill.judging import Verdict, judge
 from lms.drill.server import Serving
 from lms.drill.site import Site, build, place
+from lms.serving import fitting_processes
 
 CONNECTIONS = 32
 """Kept open to the server, as by a proxy: nobody else is to queue before the server does."""
@@ -93,7 +94,7 @@ def rehearse(
         flush_ms = machine.fsync_ms(settings.data_dir)
         about = machine.facts(settings.data_dir)
         site = build(settings, users=plan.users, questions=plan.questions, at=clock.now())
-        with Serving(settings) as serving:
+        with Serving(settings, processes=fitting_processes(settings)) as serving:
             drill = _Drill(plan, site, serving, say, strike)
             drill.run()
         say("comparing every promise with the database")

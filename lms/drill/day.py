@@ -7,7 +7,6 @@ administrator looks at the board, strangers verify certificates.
 import http.client
 import itertools
 import json
-import os
 import random
 import re
 import signal
@@ -29,6 +28,7 @@ from lms.drill import machine
 from lms.drill.candidates import Player, Tally, play
 from lms.drill.server import Serving
 from lms.drill.site import place
+from lms.serving import fitting_processes
 
 CONNECTIONS = 32
 """Kept open to the server, as by a proxy."""
@@ -244,8 +244,7 @@ def rehearse(plan: Plan, *, database_url: str = "", beside: Path | None = None) 
         demo.prepare(settings)
         with filmed(settings) as film:
             site = build(create_app(settings), film, trainees=plan.users, at=clock.now())
-        is_sqlite = settings.database_url.startswith("sqlite")
-        processes = 1 if is_sqlite else max(2, os.cpu_count() or 1)
+        processes = fitting_processes(settings)
         with Serving(settings, processes=processes) as serving, working(settings) as worker:
             tally = Tally()
             people = _people(site, serving.port, plan.users, tally)
@@ -264,7 +263,7 @@ def rehearse(plan: Plan, *, database_url: str = "", beside: Path | None = None) 
         **figures(plan, tally, day_s=day_s, spent_s=spent_s),
         "resident_rest_mb": rest_mb,
         "resident_after_mb": after_mb,
-        "database": "sqlite" if is_sqlite else "postgresql",
+        "database": "sqlite" if settings.database_url.startswith("sqlite") else "postgresql",
         "web_processes": processes,
         "seconds": round(time.monotonic() - began),
         "yardstick_ms": round(yardstick_ms(), 1),

@@ -1,6 +1,5 @@
 """``lms deploy``: the files of nginx and systemd, filled in from the settings (their patterns stand in ``deploy/``)."""
 
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lms.core.copies import is_sqlite
+from lms.serving import fitting_processes
 from lms.settings import Settings
 
 _BLANK = re.compile(r"\$\{(FIREFLY_\w+)\}")
@@ -122,7 +122,7 @@ def written(
         "FIREFLY_SETTINGS": str((settings_file or SETTINGS_FILE).absolute()),
         "FIREFLY_DATA": str(settings.data_dir),
         "FIREFLY_WRITES": " ".join(sorted({str(settings.data_dir), str(settings.media_dir)})),
-        "FIREFLY_PROCESSES": "1" if is_sqlite(settings.database_url) else str(max(2, os.cpu_count() or 2)),
+        "FIREFLY_PROCESSES": str(fitting_processes(settings)),
         "FIREFLY_UMASK": "0007" if settings.signs_apart else "0027",
         "FIREFLY_COPIER": SIGNER_USER if settings.signs_apart else "firefly",
         "FIREFLY_SIGNER": SIGNER_USER,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lms import cli
 from lms.operations import deploy
+from lms.serving import fitting_processes
 from lms.settings import NAMES, UnsafeSettings, amend_file, as_lines, load, read_file, write_file
 
 
@@ -106,7 +107,7 @@ def test_no_blank_stays_in_a_written_file(tmp_path, base_url, listen, database):
     assert f"listen {listen};" in files["firefly.conf"]
     assert "server 127.0.0.1:9000;" in files["firefly.conf"]
     assert files["firefly-backup.service"].count("User=firefly\n") == 1
-    assert ("--processes 1\n" in files["firefly-web.service"]) == (not database)
+    assert f"--processes {fitting_processes(settings)}\n" in files["firefly-web.service"]
     assert ("postgresql.service" in files["firefly-web.service"]) == bool(database)
 
 
@@ -149,3 +150,14 @@ def test_deploy_prints_or_writes(tmp_path, capsys, monkeypatch):
     assert "# ---- firefly-web.service" in capsys.readouterr().out
     assert cli.main(["deploy", "nginx", "--to", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "firefly.conf").is_file()
+
+
+@pytest.mark.parametrize(("cores", "sqlite", "postgresql"), [(1, 1, 2), (2, 2, 2), (8, 2, 8)])
+def test_web_processes_fit_the_machine(tmp_path, monkeypatch, cores, sqlite, postgresql):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+
+    def fitting(url):
+        return fitting_processes(load({}, env="test", data_dir=tmp_path, database_url=url))
+
+    assert fitting("") == sqlite
+    assert fitting("postgresql+psycopg://user@host/any") == postgresql
