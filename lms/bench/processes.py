@@ -75,13 +75,8 @@ class Working:
 
 @contextmanager
 def working(settings: Settings) -> Iterator[Working]:
-    """``lms worker`` on the site, as a hospital starts it."""
-    process = start(
-        ["lms.cli", "worker"],
-        LMS_ENV="demo",
-        LMS_DATA_DIR=str(settings.data_dir),
-        LMS_DATABASE_URL=settings.database_url,
-    )
+    """The worker on the site; it says besides what it asks of the database (``lms.bench.worker``)."""
+    process = start(["lms.bench.worker", str(settings.data_dir)])
     try:
         _rest(process.pid)
         yield Working(process.pid)

@@ -169,7 +169,7 @@ def keep(lease: Lease, made: Mapping[int, Signed]) -> None:
     with transaction():
         held = lease.held()
         services.finish({number: files[number] for number in held.row_ids}, at=clock.now())
-        held.release()
+        held.free()
 
 
 def _filed(made: Signed) -> services.Filed:

@@ -182,13 +182,17 @@ def upsert(table: Any, *, dialect: str = "") -> Any:
     return postgresql.insert(table) if name == "postgresql" else sqlite.insert(table)
 
 
-def insert_all(model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows of a table in one statement, beside the unit of work; what is in the session is written before."""
-    if rows:
-        db.session.flush()
-        key = model.__table__.primary_key.columns.values()[0]
-        # What gives something back goes to the database as one statement; without, it is sent row by row.
-        db.session.execute(insert(model).returning(key), list(rows))
+def insert_all(model: Any, rows: Sequence[Mapping[str, Any]], *, giving: Any = None) -> list[Any]:
+    """Add rows of a table in one statement, and give back their keys (or what ``giving`` says) in whatever order.
+
+    The unit of work would ask for the order of the rows, and some databases then get them one by one; it also sends
+    them so where it asks for nothing back.
+    """
+    if not rows:
+        return []
+    db.session.flush()
+    back = model.__table__.primary_key.columns.values()[0] if giving is None else giving
+    return list(db.session.scalars(insert(model).returning(back), list(rows)))
 
 
 _append_only: dict[str, str] = {}

@@ -85,6 +85,10 @@ class Lease:
     def release(self) -> None:
         """Inside the final transaction: check, then give the rows back."""
         self.check()
+        self.free()
+
+    def free(self) -> None:
+        """The same for rows that were just found ``held``."""
         self.write(lease_owner=None, lease_until=None, failure=None)
 
     def write(self, **values: object) -> None:

@@ -46,7 +46,7 @@ class Bench:
             if self.unkept & set(held.row_ids):
                 raise ZeroDivisionError
             held.write(state="sent")
-            held.release()
+            held.free()
         self.kept.append(held.row_ids)
 
 

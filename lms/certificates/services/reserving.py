@@ -12,7 +12,7 @@ from lms.certificates import rules, summary
 from lms.certificates.face import CertificateFace
 from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion, SerialCounter
 from lms.core import audit, clock, ids, jobs, site
-from lms.core.db import db, upsert
+from lms.core.db import db, insert_all, upsert
 from lms.core.digests import digest_of
 from lms.policy import Actor
 from lms.programmes.models import Cohort, Enrolment
@@ -84,36 +84,37 @@ def reserve(
         if not any(row.state in going_on for row in found.get(one.enrolment.person_id, ()))
     }
     numbers = _next_numbers(programme.id, year, len(fresh))
-    made: dict[int, Certificate] = {}
+    rows: list[dict[str, Any]] = []
     for one in candidates:
         person_id = one.enrolment.person_id
         if fresh.get(person_id) is not one:
             continue
         serial, key = rules.serial(programme.code, year, next(numbers)), ids.public_id()
         facts = one.face(serial, key).facts()
-        made[person_id] = Certificate(
-            serial=serial,
-            programme_id=programme.id,
-            cohort_id=cohort.id,
-            enrolment_id=one.enrolment.id,
-            person_id=person_id,
-            kind=kind,
-            edition=len(found.get(person_id, ())) + 1,
-            supersedes=instead_of.serial if instead_of else None,
-            cause=cause,
-            facts=facts,
-            facts_sha256=digest_of(facts),
-            trace=dict(one.trace),
-            rule_id=rule.id if rule else None,
-            verify_key=key,
-            reserved_at=at,
-            requested_by=by.account_id,
+        rows.append(
+            {
+                "serial": serial,
+                "programme_id": programme.id,
+                "cohort_id": cohort.id,
+                "enrolment_id": one.enrolment.id,
+                "person_id": person_id,
+                "kind": kind,
+                "edition": len(found.get(person_id, ())) + 1,
+                "supersedes": instead_of.serial if instead_of else None,
+                "cause": cause,
+                "facts": facts,
+                "facts_sha256": digest_of(facts),
+                "trace": dict(one.trace),
+                "rule_id": rule.id if rule else None,
+                "verify_key": key,
+                "reserved_at": at,
+                "requested_by": by.account_id,
+            }
         )
-    db.session.add_all(made.values())
-    db.session.flush()
+    made = {row.person_id: row for row in insert_all(Certificate, rows, giving=Certificate)}
     audit.record_all(
         "certificates.certificate.reserve",
-        [(f"certificate:{row.serial}", {"facts": row.facts_sha256}) for row in made.values()],
+        [(f"certificate:{row['serial']}", {"facts": row["facts_sha256"]}) for row in rows],
         scope=f"programme:{programme.id}",
         at=at,
         account_id=by.account_id,
@@ -152,19 +153,19 @@ def note_items(
 ) -> None:
     """Note what became of each person of a batch. ``certificates``: of those who were not refused, in their order."""
     theirs = iter(certificates)
+    rows = []
     for one in enrolments:
         refusal, detail = refusals.get(one.id, ("", ""))
-        number = None if refusal else next(theirs).id
-        db.session.add(
-            IssueItem(
-                batch_id=batch.id,
-                enrolment_id=one.id,
-                certificate_id=number,
-                refusal=refusal,
-                detail=detail,
-            )
+        rows.append(
+            {
+                "batch_id": batch.id,
+                "enrolment_id": one.id,
+                "certificate_id": None if refusal else next(theirs).id,
+                "refusal": refusal,
+                "detail": detail,
+            }
         )
-    db.session.flush()
+    insert_all(IssueItem, rows)
 
 
 def lock_people(person_ids: Sequence[int]) -> None:

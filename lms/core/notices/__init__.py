@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.core import ids, jobs, webhooks
-from lms.core.db import Base, WithId, db, upsert
+from lms.core.db import Base, WithId, db, insert_all, upsert
 from lms.core.errors import RuleBroken
 from lms.core.i18n import DEFAULT_LOCALE, _
 
@@ -262,23 +262,21 @@ def _check(kind: Kind, message: Message) -> None:
 def _send(kind: Kind, told: Mapping[int, int], *, at: datetime) -> None:
     """Let notices leave by the channels of their accounts. ``told``: notice → account."""
     mails, hooks = _channels(set(told.values()), kind)
-    deliveries = []
+    deliveries: list[dict[str, Any]] = []
     if kind.gathers and mails:
         about = {"account_ids": sorted(mails), "code": kind.code, "since": at - GATHERS_FOR}
         mails -= {row.account_id for row in _ask(_SPOKEN_FOR, about)}
     for notice, account in told.items():
         if account in mails:
-            deliveries.append(NoticeDelivery(notice_id=notice, target="mail"))
+            deliveries.append({"notice_id": notice, "target": "mail", "webhook_id": None})
             if kind.gathers:
                 mails.discard(account)
         deliveries += [
-            NoticeDelivery(notice_id=notice, target=f"webhook:{hook.id}", webhook_id=hook.id)
+            {"notice_id": notice, "target": f"webhook:{hook.id}", "webhook_id": hook.id}
             for hook in hooks
             if hook.account_id in (None, account)
         ]
-    db.session.add_all(deliveries)
-    db.session.flush()
-    jobs.enqueue_all(DELIVER, [one.id for one in deliveries])
+    jobs.enqueue_all(DELIVER, insert_all(NoticeDelivery, deliveries))
 
 
 _notice, _delivery = cast("Table", Notice.__table__), cast("Table", NoticeDelivery.__table__)
