@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from lms.accounts import services as accounts
-from lms.bench.figures import Figure
+from lms.bench.figures import CERTIFICATE_OF_CLASS, Figure
 from lms.bench.papers import FAMILY, GIVEN
 from lms.bench.processes import working
 from lms.bench.site import Site
@@ -45,7 +45,13 @@ def figures(app: Flask, site: Site, walk: Walk) -> Iterator[Figure]:
         ).all()
         db.session.remove()
     sizes = [one.pdf_bytes or 0 for one in made]
-    yield walk.issued("certificates of a class", batch, made=made, bytes_each=sum(sizes) / len(sizes))
+    yield walk.issued(
+        "certificates of a class",
+        batch,
+        made=made,
+        bytes_each=sum(sizes) / len(sizes),
+        target=CERTIFICATE_OF_CLASS,
+    )
 
 
 def _build(many: int) -> tuple[str, list[str]]:

@@ -13,9 +13,8 @@ from sqlalchemy import select
 
 from lms.bench.client import Browser, Reply, Unexpected, attribute, choices
 from lms.bench.figures import ACT, CERTIFICATE, PAGE, SAVE, Ask, Figure, Meter, Target, quantile
-from lms.bench.processes import Served, Working, cpu_s, working
+from lms.bench.processes import Served, Working, counts, cpu_s, working
 from lms.bench.site import ATTEMPTS, MOST_READY, PASSWORD, PIN, TRAINEES_OF_A_MENTOR, Member, Site
-from lms.bench.worker import counts
 from lms.certificates.models import Certificate
 from lms.certificates.services import ISSUE
 from lms.core import clock, ids
@@ -274,7 +273,14 @@ class Walk:
         yield self.page("verify page", self._checks(made))
 
     def issued(
-        self, job: str, batch: "Batch", *, made: Sequence[Certificate], bytes_each: float, **more: float
+        self,
+        job: str,
+        batch: "Batch",
+        *,
+        made: Sequence[Certificate],
+        bytes_each: float,
+        target: Target = CERTIFICATE,
+        **more: float,
     ) -> Figure:
         """What each certificate of a batch cost; ``made``: their rows."""
         n = len(made)
@@ -293,7 +299,7 @@ class Walk:
             wall_p50_ms=1000 * batch.wall_s / n,
             wall_p95_ms=1000 * quantile(gaps, 0.95),
             bytes=round(bytes_each),
-            target=CERTIFICATE,
+            target=target,
             more={
                 "worker_ms": 1000 * batch.worker_s / n,
                 "request_ms": 1000 * batch.request_s,

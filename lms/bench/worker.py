@@ -14,18 +14,11 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from lms.app import create_app
+from lms.bench.processes import COUNTS
 from lms.bench.site import settings_of
 from lms.core import jobs
 
-COUNTS = "statements.json"
-"""In the folder of the site: job → statements since the worker has started."""
 _CONTROL = ("BEGIN", "PRAGMA", "ROLLBACK", "COMMIT")
-
-
-def counts(data_dir: Path) -> Counter[str]:
-    """What the worker of the site in ``data_dir`` has written down so far."""
-    path = data_dir / COUNTS
-    return Counter(json.loads(path.read_text(encoding="utf-8")) if path.exists() else {})
 
 
 def _count(data_dir: Path) -> None:
