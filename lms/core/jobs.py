@@ -71,7 +71,7 @@ PORTION = 20
 """Rows of one kind that a sweep takes at a time."""
 ROUND_S = 15.0
 """After so long a round of the sweep ends, once each kind had its turn: what is left is found by the next one."""
-KEEP_S = 1.5
+KEEP_S = 2.0
 """What was made of a group is written down after so long, not only at its end: whoever looks sees how far it is."""
 AWAY_S = 20
 """After so long a row is tried again that waited for files, or for the key, out of reach."""
