@@ -41,6 +41,8 @@ ACTS = {
     "sign entry",
     "issue certificate",
 }
+CLASS = "certificates of a class"
+"""As large as the site allows, measured on the first site alone."""
 PROOF = "proof of 1,000 signatures"
 COUNTED = {"classical statistics", "two-parameter model", "statistics of a test"}
 """Computed once, in no cohort's site."""
@@ -99,7 +101,7 @@ def printed():
 
 @pytest.mark.slow
 def test_every_job_is_printed_once_with_all_its_numbers(printed):
-    known = PAGES | ACTS | COUNTED | PAPERS | WARD_PAGES | {"sync of 60 entries", PROOF}
+    known = PAGES | ACTS | COUNTED | PAPERS | WARD_PAGES | {"sync of 60 entries", PROOF, CLASS}
     assert sorted(line["job"] for line in printed if line["job"] in known) == sorted(known)
     for line in printed:
         if line["job"] not in known:  # films
@@ -127,6 +129,16 @@ def test_no_page_asks_more_than_twelve_questions(printed):
 def test_a_certificate_says_what_the_first_one_of_a_worker_costs(printed):
     (line,) = [line for line in printed if line["job"] == "issue certificate"]
     assert line["first_ms"] > line["worker_ms"] > 0
+
+
+@pytest.mark.slow
+def test_a_certificate_of_a_class_counts_the_workers_statements_too(printed):
+    (line,) = [line for line in printed if line["job"] == CLASS]
+    assert line["n"] == 75
+    assert line["request_queries"] > 0
+    assert line["worker_queries"] > line["n"]
+    assert line["queries"] == round((line["request_queries"] + line["worker_queries"]) / line["n"], 1)
+    assert line["target_queries"] == 5
 
 
 def test_a_figure_is_fine_within_both_of_its_targets():

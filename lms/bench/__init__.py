@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lms import demo
 from lms.app import create_app
-from lms.bench import films, numbers, papers, ward
+from lms.bench import classroom, films, numbers, papers, ward
 from lms.bench.figures import Figure, ratios, yardstick_ms
 from lms.bench.processes import Served
 from lms.bench.site import Film, build, filmed, settings_of
@@ -70,6 +70,9 @@ def _measured(data_dir: Path, film: Film, *, trainees: int, rounds: int, with_wa
         if with_ward:
             _say("writing five hundred entries that wait and a thousand that are signed")
             for figure in ward.figures(app, site, walk, rounds=rounds):
+                _print(figure.line())
+            _say("issuing certificates to a large class")
+            for figure in classroom.figures(app, site, walk):
                 _print(figure.line())
     _say(f"{trainees} trainees: measured, {time.perf_counter() - began:.0f} s in all")
     return figures

@@ -1,11 +1,13 @@
 """The product's processes under measurement, and their CPU time."""
 
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,18 +77,23 @@ class Working:
 
 @contextmanager
 def working(settings: Settings) -> Iterator[Working]:
-    """``lms worker`` on the site, as a hospital starts it."""
-    process = start(
-        ["lms.cli", "worker"],
-        LMS_ENV="demo",
-        LMS_DATA_DIR=str(settings.data_dir),
-        LMS_DATABASE_URL=settings.database_url,
-    )
+    """The worker on the site; it says besides what it asks of the database (``lms.bench.worker``)."""
+    process = start(["lms.bench.worker", str(settings.data_dir)])
     try:
         _rest(process.pid)
         yield Working(process.pid)
     finally:
         end(process)
+
+
+COUNTS = "statements.json"
+"""In the folder of a site: job → statements since its measured worker has started."""
+
+
+def counts(data_dir: Path) -> Counter[str]:
+    """What the worker of the site in ``data_dir`` has written down so far."""
+    path = data_dir / COUNTS
+    return Counter(json.loads(path.read_text(encoding="utf-8")) if path.exists() else {})
 
 
 REST_S = 1.0

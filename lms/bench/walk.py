@@ -2,8 +2,9 @@
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import Flask
@@ -12,11 +13,13 @@ from sqlalchemy import select
 
 from lms.bench.client import Browser, Reply, Unexpected, attribute, choices
 from lms.bench.figures import ACT, CERTIFICATE, PAGE, SAVE, Ask, Figure, Meter, Target, quantile
-from lms.bench.processes import Served, Working, cpu_s, working
-from lms.bench.site import ATTEMPTS, PASSWORD, PIN, TRAINEES_OF_A_MENTOR, Member, Site
+from lms.bench.processes import Served, Working, counts, cpu_s, working
+from lms.bench.site import ATTEMPTS, MOST_READY, PASSWORD, PIN, TRAINEES_OF_A_MENTOR, Member, Site
 from lms.certificates.models import Certificate
+from lms.certificates.services import ISSUE
 from lms.core import clock, ids
 from lms.core.db import db
+from lms.core.notices import DELIVER
 from lms.core.passwords import check_secret, hash_secret
 from lms.settings import Settings
 
@@ -255,56 +258,84 @@ class Walk:
         """One certificate by a worker that has just started, then all others in one batch."""
         first, *others = [one.enrolment for one in self.site.ready]
         with working(self.settings) as worker:
-            cold_s, _cold = self._issue([first], worker)
-            worker_s, request = self._issue(others or [first], worker) if others else (cold_s, _cold)
+            cold = batch = self.issue(self.site.cohort, [first], worker)
+            if others:
+                batch = self.issue(self.site.cohort, others, worker)
         made = self._made()[-len(others) or -1 :]
         n = max(1, len(others))
-        ends = [one.finished_at for one in made if one.finished_at]
-        gaps = [(b - a).total_seconds() for a, b in itertools.pairwise(ends)] or [worker_s]
         files = [
             browser.get(f"/certificates/{one.serial}/{one.serial}.pdf").expect(200).size_bytes
             for browser, one in zip(self.ready[-n:], made, strict=True)
         ]
-        yield Figure(
-            job="issue certificate",
-            trainees=self.site.trainees,
-            n=n,
-            cpu_ms=1000 * (request.cpu_s + worker_s) / n,
-            cpu_best_ms=1000 * (request.cpu_s + worker_s) / n,
-            queries=request.reply.queries / n,
-            queries_most=request.reply.queries,
-            wall_p50_ms=1000 * quantile(gaps, 0.5),
-            wall_p95_ms=1000 * quantile(gaps, 0.95),
-            bytes=round(sum(files) / n),
-            target=CERTIFICATE,
-            more={
-                "worker_ms": 1000 * worker_s / n,
-                "request_ms": 1000 * request.cpu_s,
-                "first_ms": 1000 * cold_s,
-            },
+        yield self.issued(
+            "issue certificate", batch, made=made, bytes_each=sum(files) / n, first_ms=1000 * cold.worker_s
         )
         yield self.page("verify page", self._checks(made))
 
-    def _issue(self, enrolments: Sequence[str], worker: Working) -> "tuple[float, _Request]":
-        """CPU seconds of the worker, and the request that started it."""
-        path = f"/certificates/cohorts/{self.site.cohort}/issue"
+    def issued(
+        self,
+        job: str,
+        batch: "Batch",
+        *,
+        made: Sequence[Certificate],
+        bytes_each: float,
+        target: Target = CERTIFICATE,
+        **more: float,
+    ) -> Figure:
+        """What each certificate of a batch cost; ``made``: their rows."""
+        n = len(made)
+        steps = sorted({one.finished_at for one in made if one.finished_at})
+        gaps = [(b - a).total_seconds() for a, b in itertools.pairwise(steps)] or [batch.wall_s]
+        asked = batch.request.queries + batch.asked[ISSUE]
+        cpu_ms = 1000 * (batch.request_s + batch.worker_s) / n
+        return Figure(
+            job=job,
+            trainees=self.site.trainees,
+            n=n,
+            cpu_ms=cpu_ms,
+            cpu_best_ms=cpu_ms,
+            queries=asked / n,
+            queries_most=-(-asked // n),
+            wall_p50_ms=1000 * batch.wall_s / n,
+            wall_p95_ms=1000 * quantile(gaps, 0.95),
+            bytes=round(bytes_each),
+            target=target,
+            more={
+                "worker_ms": 1000 * batch.worker_s / n,
+                "request_ms": 1000 * batch.request_s,
+                "request_queries": batch.request.queries,
+                "worker_queries": batch.asked[ISSUE],
+                "letter_queries": batch.asked[DELIVER],
+                **more,
+            },
+        )
+
+    def issue(self, cohort: str, enrolments: Sequence[str], worker: Working) -> "Batch":
+        """Issue to these, and wait until the worker has made all of them and rests."""
+        path = f"/certificates/cohorts/{cohort}/issue"
         fields = [("client_uuid", ids.token()), *(("id", one) for one in enrolments)]
-        requests: list[_Request] = []
+        before, began = counts(self.settings.data_dir), time.perf_counter()
+        replies: list[tuple[Reply, float]] = []
+        walls: list[float] = []
 
         def act() -> None:
-            before = cpu_s(self.served.pid)
+            spent = cpu_s(self.served.pid)
             reply = self.administrator.post(path, fields).expect(303)
-            requests.append(_Request(reply, cpu_s(self.served.pid) - before))
-            batch = reply.headers["Location"]
+            replies.append((reply, cpu_s(self.served.pid) - spent))
             while True:
-                state = self.administrator.get(batch, accept="application/json").expect(200).json
-                if state["total"] != len(enrolments):
-                    raise Unexpected(f"certificates were refused: {state}")
-                if state["done"] == state["total"]:
-                    return
-                time.sleep(0.2)
+                state = self.administrator.get(reply.headers["Location"], accept="application/json")
+                told = state.expect(200).json
+                if told["total"] != len(enrolments):
+                    raise Unexpected(f"certificates were refused: {told}")
+                if told["done"] == told["total"]:
+                    break
+                time.sleep(0.2 if len(enrolments) <= MOST_READY else 2.0)
+            walls.append(time.perf_counter() - began)
 
-        return worker.spent_s(act), requests[0]
+        worker_s = worker.spent_s(act)
+        asked = counts(self.settings.data_dir)
+        asked.subtract(before)
+        return Batch(*replies[0], worker_s, walls[0], asked)
 
     def _made(self) -> Sequence[Certificate]:
         with self.app.app_context():
@@ -360,11 +391,19 @@ class Walk:
             yield visit
 
 
-class _Request:
-    """A request and the CPU that the server had for it."""
+@dataclass(frozen=True)
+class Batch:
+    """A batch of certificates that was issued and made."""
 
-    def __init__(self, reply: Reply, spent_s: float) -> None:
-        self.reply, self.cpu_s = reply, spent_s
+    request: Reply
+    request_s: float
+    """CPU seconds of the web process."""
+    worker_s: float
+    """CPU seconds of the worker, the letters to the holders included."""
+    wall_s: float
+    """From the press to the last certificate."""
+    asked: Counter[str]
+    """Job of the worker → statements."""
 
 
 class _Sitting:

@@ -1,8 +1,11 @@
-"""Background work: making the signed file of a reserved certificate, and renewing the standings of a cohort."""
+"""Background work: making the signed files of reserved certificates, and renewing the standings of a cohort."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import joinedload
@@ -22,13 +25,6 @@ from lms.core.storage import storage
 from lms.policy import SITE, Role
 from lms.settings import Settings
 
-READY = notices.Kind(
-    code="certificates.ready",
-    title=lazy("Your certificate is ready"),
-    body=lazy("Certificate %(serial)s has been issued. You can download it and show it to anyone."),
-    by_webhook=True,
-)
-
 LISTS_LAPSE = notices.Kind(
     code="certificates.lists",
     title=lazy("The list of withdrawn keys lapses soon"),
@@ -39,6 +35,10 @@ LISTS_LAPSE = notices.Kind(
 )
 LISTS_LEFT = timedelta(days=60)
 """A list of the authority that speaks for less is renewed; where its key is not here, the administrators are told each week."""
+
+
+GROUP = 25
+"""So many certificates a worker takes at once: a few seconds of work."""
 
 
 @lru_cache(maxsize=4)
@@ -99,17 +99,41 @@ def _sealing(settings: Settings, level: str, at: datetime) -> "signing.Sealing":
     )
 
 
-def issue(certificate_id: int, lease: Lease) -> None:
-    """Frozen facts → PDF → signature → file → register. Nothing is read again that could have changed."""
-    settings = site.settings()
-    facts, digest, serial = db.session.execute(
-        select(Certificate.facts, Certificate.facts_sha256, Certificate.serial).where(
-            Certificate.id == certificate_id
+@dataclass(frozen=True)
+class Frozen:
+    """A reserved certificate as it waits to be made."""
+
+    serial: str
+    facts: Mapping[str, Any]
+    facts_sha256: str
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A certificate's file, made and signed; nobody knows of it yet."""
+
+    data: bytes
+    level: str
+    credential: Mapping[str, Any] | None
+    signer_sha256: str
+
+
+def frozen(certificate_ids: Sequence[int]) -> dict[int, Frozen]:
+    """What the register has kept for these, read once: nothing is read again that could have changed."""
+    rows = db.session.execute(
+        select(Certificate.id, Certificate.serial, Certificate.facts, Certificate.facts_sha256).where(
+            Certificate.id.in_(certificate_ids)
         )
-    ).one()
+    ).all()
     db.session.rollback()
-    face = face_from(facts)
-    if (digest_of(facts), face.serial) != (digest, serial):
+    return {row.id: Frozen(row.serial, row.facts, row.facts_sha256) for row in rows}
+
+
+def make(certificate_id: int, row: Frozen) -> Signed:
+    """Frozen facts → PDF → signature."""
+    settings = site.settings()
+    face = face_from(row.facts)
+    if (digest_of(row.facts), face.serial) != (row.facts_sha256, row.serial):
         raise GiveUp("the facts in the register are not those that were frozen")
     level, began = settings.signature_level, clock.now()
     badge, address = None, ""
@@ -136,29 +160,28 @@ def issue(certificate_id: int, lease: Lease) -> None:
         )
     except signing.KeyAway as problem:
         raise _not_signed(problem, settings) from problem
-    pdf_key = storage().put("certificates", signed, suffix=".pdf")
+    return Signed(signed, level, badge, signer.fingerprint)
+
+
+def keep(lease: Lease, made: Mapping[int, Signed]) -> None:
+    """Signature → file, safe on the disk → register: first the files, so that no line of the register is ever without."""
+    files = {number: _filed(one) for number, one in made.items()}
     with transaction():
-        at = clock.now()
-        lease.check()
-        services.finish(
-            certificate_id,
-            pdf_key=pdf_key,
-            pdf_sha256=sha256_hex(signed),
-            size_bytes=len(signed),
-            at=at,
-            level=level,
-            due_at=signing.stamp_due(signed) if level == signing.B_LTA else None,
-            credential=badge,
-            signer_sha256=signer.fingerprint,
-        )
-        lease.release()
-        person_id = db.session.scalars(
-            select(Certificate.person_id).where(Certificate.id == certificate_id)
-        ).one()
-        for account in accounts.accounts_of_person(person_id):
-            notices.notify(
-                account.id, READY, values={"serial": face.serial}, url=f"/certificates/{face.serial}", at=at
-            )
+        held = lease.held()
+        services.finish({number: files[number] for number in held.row_ids}, at=clock.now())
+        held.free()
+
+
+def _filed(made: Signed) -> services.Filed:
+    return services.Filed(
+        pdf_key=storage().put("certificates", made.data, suffix=".pdf"),
+        pdf_sha256=sha256_hex(made.data),
+        size_bytes=len(made.data),
+        level=made.level,
+        due_at=signing.stamp_due(made.data) if made.level == signing.B_LTA else None,
+        credential=made.credential,
+        signer_sha256=made.signer_sha256,
+    )
 
 
 def _not_signed(problem: signing.SigningFailed, settings: Settings) -> Exception:
@@ -179,18 +202,16 @@ def extend(certificate_id: int, lease: Lease) -> None:
         raise RuntimeError(f"the file {file.pdf_key} is not the one that the register knows")
     sealing = _sealing(settings, signing.B_LTA, began)
     longer = signing.extend_pdf(data, sealing=sealing, at=began)
-    key = storage().put("certificates", longer, suffix=".pdf")
+    filed = services.Filed(
+        pdf_key=storage().put("certificates", longer, suffix=".pdf"),
+        pdf_sha256=sha256_hex(longer),
+        size_bytes=len(longer),
+        level=signing.B_LTA,
+        due_at=signing.stamp_due(longer),
+    )
     with transaction():
         lease.check()
-        services.extend(
-            certificate_id,
-            pdf_key=key,
-            pdf_sha256=sha256_hex(longer),
-            size_bytes=len(longer),
-            level=signing.B_LTA,
-            due_at=signing.stamp_due(longer),
-            at=clock.now(),
-        )
+        services.extend(certificate_id, filed, at=clock.now())
         lease.release()
 
 
@@ -319,7 +340,7 @@ def register() -> None:
             name=services.ISSUE,
             model=lambda: Certificate,
             ready=lambda: (Certificate.state == "reserved") & Certificate.gave_up_at.is_(None),
-            run=issue,
+            run=jobs.Group(GROUP, load=frozen, make=make, keep=keep),
             gave_up=lambda row_id, why: services.give_up(row_id, why, at=clock.now()),
             label=lazy("Make a certificate"),
             failed=lambda: (Certificate.state == "reserved") & Certificate.gave_up_at.is_not(None),

@@ -7,7 +7,7 @@ and the root before it, so that no whole chain can be swapped without every late
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -116,6 +116,8 @@ _MOVE = (
     .values(seq=bindparam("to_seq"), head=bindparam("to_head"))
 )
 _APPEND = insert(_events)
+_APPEND_ALL = _APPEND.returning(_events.c.id)
+"""What gives something back is written as one statement, however many rows there are."""
 _HELD = "audit_heads"
 
 
@@ -165,24 +167,42 @@ def record(
 
     ``detail``: what JSON can say, else TypeError or ValueError.
     """
+    record_all(act, [(subject, detail)], scope=scope, at=at, account_id=account_id, acted_as=acted_as)
+
+
+def record_all(
+    act: str,
+    subjects: Sequence[tuple[str, Mapping[str, object]]],
+    *,
+    scope: str,
+    at: datetime,
+    account_id: int | None,
+    acted_as: str = "",
+) -> None:
+    """Append an event for each subject, with its detail, in that order: the same act on many at once."""
+    if not subjects:
+        return
     session = db.session()
     seq, head = _locked_head(session, scope)
-    event = {
-        "scope": scope,
-        "seq": seq + 1,
-        "at": at,
-        "act": act,
-        "account_id": account_id,
-        "acted_as": acted_as,
-        "subject": subject,
-        "detail": _as_it_will_be_read(detail),
-        "prev": head,
-    }
-    event["hash"] = _event_hash(AuditEvent(**event))
+    events: list[dict[str, Any]] = []
+    for subject, detail in subjects:
+        event = {
+            "scope": scope,
+            "seq": (seq := seq + 1),
+            "at": at,
+            "act": act,
+            "account_id": account_id,
+            "acted_as": acted_as,
+            "subject": subject,
+            "detail": _as_it_will_be_read(detail),
+            "prev": head,
+        }
+        event["hash"] = head = _event_hash(AuditEvent(**event))
+        events.append(event)
     connection = session.connection()
-    connection.execute(_APPEND, event)
-    connection.execute(_MOVE, {"wanted": scope, "to_seq": seq + 1, "to_head": event["hash"]})
-    session.info[_HELD][1][scope] = seq + 1, event["hash"]
+    connection.execute(*(_APPEND, events[0]) if len(events) == 1 else (_APPEND_ALL, events))
+    connection.execute(_MOVE, {"wanted": scope, "to_seq": seq, "to_head": head})
+    session.info[_HELD][1][scope] = seq, head
 
 
 def seal(day: date, *, at: datetime) -> AuditRoot | None:

@@ -6,7 +6,7 @@ PostgreSQL by setting; the same code and the same tests on both.
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -15,7 +15,7 @@ from weakref import WeakSet
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, String, event, text
+from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, String, event, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
@@ -202,6 +202,19 @@ def upsert(table: Any, *, dialect: str = "") -> Any:
     """An insert that may say ``on_conflict_…``, as the database at hand (or ``dialect``) spells it."""
     name = dialect or db.session.get_bind().dialect.name
     return postgresql.insert(table) if name == "postgresql" else sqlite.insert(table)
+
+
+def insert_all(model: Any, rows: Sequence[Mapping[str, Any]], *, giving: Any = None) -> list[Any]:
+    """Add rows of a table in one statement, and give back their keys (or what ``giving`` says) in whatever order.
+
+    The unit of work would ask for the order of the rows, and some databases then get them one by one; it also sends
+    them so where it asks for nothing back.
+    """
+    if not rows:
+        return []
+    db.session.flush()
+    back = model.__table__.primary_key.columns.values()[0] if giving is None else giving
+    return list(db.session.scalars(insert(model).returning(back), list(rows)))
 
 
 _append_only: dict[str, str] = {}

@@ -1,9 +1,11 @@
 """Background work: the doorman of Huey.
 
 The domain row is the truth; the queue only wakes workers (Huey forgets a task whose worker is killed). A worker claims
-the row by compare-and-set with a lease, a fencing token that grows at each claim, and an attempt limit. Output appears
-by one rename and one commit, and that commit holds only if the token is still the row's. A sweep wakes what a crash
-left behind. Used by transcoding, certificates, mail and every later long task.
+the row by compare-and-set with a lease, a fencing token that grows at each claim, and an attempt limit (``leases``).
+Output appears by one rename and one commit, and that commit holds only if the token is still the row's. A sweep wakes
+what a crash left behind. Used by transcoding, certificates, mail and every later long task.
+
+What comes by the hundred is taken in groups (``Group``): read and written for many rows at once, made row by row.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -25,8 +27,41 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from lms.core import clock, ids, site
 from lms.core.db import Base, after_commit, db, transaction
+from lms.core.leases import Fenced, Lease, Leased
 from lms.core.storage import Away
 from lms.settings import Settings
+
+__all__ = [
+    "EVERY",
+    "JOBS",
+    "LEASE_S",
+    "MAX_ATTEMPTS",
+    "SIGNED",
+    "SIGNER",
+    "WORKER",
+    "WORKER_REST",
+    "Fenced",
+    "GiveUp",
+    "Group",
+    "Job",
+    "Lease",
+    "Leased",
+    "NotNow",
+    "Queue",
+    "Worker",
+    "WorkerSeen",
+    "backlog",
+    "claim",
+    "enqueue",
+    "enqueue_all",
+    "init_app",
+    "note_worker",
+    "queue",
+    "register",
+    "run_one",
+    "sweep",
+    "workers",
+]
 
 log = logging.getLogger("lms.jobs")
 
@@ -36,28 +71,10 @@ PORTION = 20
 """Rows of one kind that a sweep takes at a time."""
 ROUND_S = 15.0
 """After so long a round of the sweep ends, once each kind had its turn: what is left is found by the next one."""
-
-
+KEEP_S = 2.0
+"""What was made of a group is written down after so long, not only at its end: whoever looks sees how far it is."""
 AWAY_S = 20
 """After so long a row is tried again that waited for files, or for the key, out of reach."""
-
-
-class Leased:
-    """Columns of a row that a job works on."""
-
-    lease_owner: Mapped[str | None] = mapped_column(String(80))
-    lease_until: Mapped[datetime | None]
-    lease_token: Mapped[int] = mapped_column(default=0)
-    """Fencing token: grows at each claim; a worker that slept past its lease finds a larger one and its work is dropped."""
-    attempts: Mapped[int] = mapped_column(default=0)
-    retry_at: Mapped[datetime | None]
-    """Not to be tried again before; None: at once."""
-    failure: Mapped[str | None] = mapped_column(String(400))
-    """Why the last attempt failed, in words for an operator."""
-
-
-class Fenced(Exception):
-    """The lease was lost: another worker has the row, and this one's result must not be kept."""
 
 
 class NotNow(Exception):
@@ -68,64 +85,21 @@ class GiveUp(Exception):
     """Raised by a job for a row that no further attempt can mend; the text is kept as the reason."""
 
 
-class Lease:
-    """One worker's hold on one row."""
+@dataclass(frozen=True)
+class Group:
+    """How work that comes by the hundred is done: many rows are taken, read and written at once, each is made by itself.
 
-    def __init__(self, model: type[Any], row_id: int, token: int) -> None:
-        self.model = model
-        self.row_id = row_id
-        self.token = token
-        self.lost = threading.Event()
+    A row that fails alone waits or is given up alone. One whose making was broken off before is taken by itself, so that
+    what kills a worker takes no other row along a second time.
+    """
 
-    def check(self) -> None:
-        """Inside the final transaction: lock the row and raise Fenced unless it is still ours."""
-        model = self.model
-        held = db.session.execute(
-            update(model)
-            .where(model.id == self.row_id, model.lease_token == self.token)
-            .values(lease_until=model.lease_until)
-            .execution_options(synchronize_session=False)
-        )
-        if held.rowcount != 1:  # type: ignore[attr-defined]
-            raise Fenced
-
-    def release(self) -> None:
-        """Inside the final transaction: check, then give the row back."""
-        self.check()
-        db.session.execute(
-            update(self.model)
-            .where(self.model.id == self.row_id)
-            .values(lease_owner=None, lease_until=None, failure=None)
-            .execution_options(synchronize_session=False)
-        )
-
-    @contextlib.contextmanager
-    def kept(self, app: Flask) -> Iterator[None]:
-        """Renew the lease from a thread of its own while long work runs."""
-        stop = threading.Event()
-
-        def renew() -> None:
-            while not stop.wait(LEASE_S / 3):
-                with app.app_context(), contextlib.suppress(Exception), transaction():
-                    self._extend()
-
-        thread = threading.Thread(target=renew, daemon=True, name=f"lease-{self.row_id}")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def _extend(self) -> None:
-        held = db.session.execute(
-            update(self.model)
-            .where(self.model.id == self.row_id, self.model.lease_token == self.token)
-            .values(lease_until=clock.now() + timedelta(seconds=LEASE_S))
-            .execution_options(synchronize_session=False)
-        )
-        if held.rowcount != 1:  # type: ignore[attr-defined]
-            self.lost.set()
+    size: int
+    load: Callable[[Sequence[int]], Mapping[int, Any]]
+    """What the rows say, read at once; a row that is not there has failed."""
+    make: Callable[[int, Any], Any]
+    """Does the work for one row, from what was loaded of it and outside any transaction."""
+    keep: Callable[[Lease, Mapping[int, Any]], None]
+    """Writes down what was made of some rows, in a transaction of its own: of ``lease.held()``, and frees these."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +110,8 @@ class Job:
     model: Callable[[], type[Any]]
     ready: Callable[[], ColumnElement[bool]]
     """Which rows wait for this job (states only; leases and attempts are added here)."""
-    run: Callable[[int, Lease], None]
-    """Does the work for one row. Opens its own transactions; the last one calls ``lease.release()``."""
+    run: Callable[[int, Lease], None] | Group
+    """Does the work for one row. Opens its own transactions; the last one calls ``lease.release()``. Or for a group."""
     gave_up: Callable[[int, str], None]
     """Inside a transaction: mark the row as failed for good."""
     max_attempts: int = MAX_ATTEMPTS
@@ -151,6 +125,11 @@ class Job:
     """Needs a private key of the site: where LMS_SIGNER is ``separate``, only ``lms signer`` does it."""
     urgent: bool = False
     """Somebody waits for it: the signer, who reads no queue, looks for it every second."""
+
+    @property
+    def size(self) -> int:
+        """So many rows are taken at once."""
+        return self.run.size if isinstance(self.run, Group) else 1
 
 
 class WorkerSeen(Base):
@@ -273,15 +252,21 @@ def enqueue(name: str, row_id: int) -> None:
     The signer is not woken: messages of the queue are pickled objects, and whoever can write them could run code in the
     process that reads them. It looks into the database by itself.
     """
+    enqueue_all(name, [row_id])
+
+
+def enqueue_all(name: str, row_ids: Collection[int]) -> None:
+    """The same for many rows: one message for each group in which they will be taken."""
     if site.settings().signs_apart and name in JOBS and JOBS[name].signs:
         return
-    waiting = queue()
+    waiting, size = queue(), JOBS[name].size if name in JOBS else 1
 
     def leave() -> None:
         try:
-            waiting.put(name, row_id)
-        except Exception:  # noqa: BLE001 (the row is committed; the sweep will find it when the queue is back)
-            log.warning("queue unreachable; %s %s waits for the sweep", name, row_id)
+            for row_id in sorted(row_ids)[::size]:
+                waiting.put(name, row_id)
+        except Exception:  # noqa: BLE001 (the rows are committed; the sweep will find them when the queue is back)
+            log.warning("queue unreachable; %s %s waits for the sweep", name, list(row_ids))
 
     after_commit(leave)
 
@@ -304,114 +289,168 @@ def backlog(at: datetime) -> dict[str, int]:
 
 
 def claim(job: Job, row_id: int, *, at: datetime) -> Lease | None:
-    """Take the row by compare-and-set; None when it is not ready or somebody has it.
+    """Take the row by compare-and-set; None when it is not ready or somebody has it. Of a group, those that follow it too.
 
-    A row whose attempts are used up is marked as failed instead.
+    Rows whose attempts are used up are marked as failed instead.
     """
     model = job.model()
     owner = f"{socket.gethostname()}:{threading.get_ident()}:{ids.public_id()}"
+    first = model.id == row_id if job.size == 1 else model.id >= row_id
     with transaction():
-        spent = db.session.execute(
-            select(model.id, model.failure)
-            .where(model.id == row_id, job.ready(), _free(model, at), model.attempts >= job.max_attempts)
-            .with_for_update(skip_locked=True)
-        ).first()
-        if spent:
-            job.gave_up(row_id, spent.failure or "attempts used up")
-            _fence_off(model, row_id)
+        found = db.session.execute(
+            select(model.id, model.attempts, model.failure)
+            .where(first, job.ready(), _free(model, at))
+            .order_by(model.id)
+            .limit(job.size)
+            .with_for_update(key_share=True)
+        ).all()
+        for row in found:
+            if row.attempts >= job.max_attempts:
+                job.gave_up(row.id, row.failure or "attempts used up")
+                _fence_off(model, [row.id])
+        able = [row for row in found if row.attempts < job.max_attempts]
+        if not able:
             return None
+        takes = able[:1] if able[0].attempts else [row for row in able if not row.attempts]
         taken = db.session.execute(
             update(model)
-            .where(model.id == row_id, job.ready(), _free(model, at), model.attempts < job.max_attempts)
+            .where(model.id.in_([row.id for row in takes]))
             .values(
                 lease_owner=owner,
                 lease_until=at + timedelta(seconds=LEASE_S),
                 lease_token=model.lease_token + 1,
                 attempts=model.attempts + 1,
             )
-            .returning(model.lease_token)
+            .returning(model.id, model.lease_token)
             .execution_options(synchronize_session=False)
-        ).first()
-    return Lease(model, row_id, taken[0]) if taken else None
+        ).all()
+    return Lease(model, {row.id: row.lease_token for row in taken}, lasts_s=LEASE_S)
 
 
-def run_one(app: Flask, name: str, row_id: int) -> bool:
-    """Claim one row and do its work; True if work was done. Never raises."""
+def run_one(app: Flask, name: str, row_id: int, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Claim one row (or the group that begins with it) and do its work; how many rows were worked on. Never raises.
+
+    ``stopping``: asked between the rows of a group whether the rest is to be left to somebody else.
+    """
     job = JOBS[name]
     with app.app_context():
         try:
             lease = claim(job, row_id, at=clock.now())
             if lease is None:
-                return False
-            try:
-                with lease.kept(app):
-                    job.run(row_id, lease)
-            except Fenced:
-                log.warning("%s %s: lease lost, result dropped", name, row_id)
-            except GiveUp as problem:
-                with transaction():
-                    lease.check()
-                    job.gave_up(row_id, str(problem)[:400])
-                    _let_go(lease, str(problem))
-                    _fence_off(lease.model, row_id)
-            except (NotNow, Away) as problem:
-                log.warning("%s %s waits: %s", name, row_id, problem)
-                with transaction():
-                    lease.check()
-                    _wait(lease, str(problem))
-            except Exception as problem:
-                log.exception("%s %s failed", name, row_id)
-                with transaction():
-                    lease.check()
-                    _let_go(lease, f"{type(problem).__name__}: {problem}")
-            return True
-        except Fenced:
-            return True
+                return 0
+            with lease.kept(app):
+                if isinstance(job.run, Group):
+                    return _work_off(job, job.run, lease, stopping)
+                try:
+                    job.run(lease.row_id, lease)
+                except Exception as problem:  # noqa: BLE001 (said in the row and in the log)
+                    _failed(job, lease, problem)
+            return 1
         except Exception:
             log.exception("%s %s: could not be claimed", name, row_id)
-            return False
+            return 0
 
 
-def _fence_off(model: type[Any], row_id: int) -> None:
-    """The row was given up: whoever still works on it is too late."""
+def _work_off(job: Job, group: Group, lease: Lease, stopping: Callable[[], bool]) -> int:
+    """Make one row after the other, and write down what there is whenever ``KEEP_S`` have passed; how many were begun."""
+    left, made = lease.row_ids, dict[int, Any]()
+    begun = kept = time.monotonic()
+    try:
+        loaded = group.load(left)
+        while left:
+            try:
+                made[left[0]] = group.make(left[0], loaded[left[0]])
+            except (NotNow, Away):
+                raise
+            except Exception as problem:  # noqa: BLE001 (said in the row and in the log)
+                _failed(job, lease.of(left[:1]), problem)
+            del left[0]
+            if time.monotonic() - kept >= KEEP_S:
+                _keep(job, group, lease, made)
+                made, kept = {}, time.monotonic()
+            if stopping() or time.monotonic() - begun >= ROUND_S:
+                break
+    except Exception as problem:  # noqa: BLE001 (what ails one of them here ails all)
+        _failed(job, lease.of(left), problem)
+    else:
+        _give_back(lease.of(left))
+    _keep(job, group, lease, made)
+    return len(lease.tokens) - len(left) or 1
+
+
+def _keep(job: Job, group: Group, lease: Lease, made: Mapping[int, Any]) -> None:
+    """Write down what was made; where that fails for all together, for each by itself."""
+    if not made:
+        return
+    try:
+        group.keep(lease.of(made), made)
+    except Exception as problem:
+        if len(made) == 1 or isinstance(problem, Fenced | NotNow | Away):
+            _failed(job, lease.of(made), problem)
+            return
+        log.exception("%s %s: could not be kept together", job.name, sorted(made))
+        for row_id, one in made.items():
+            _keep(job, group, lease, {row_id: one})
+
+
+def _failed(job: Job, lease: Lease, problem: Exception) -> None:
+    """Say in the rows why nothing came of them, and what happens now; nothing where somebody else has them."""
+    try:
+        if isinstance(problem, Fenced):
+            raise problem
+        with transaction():
+            held = lease.held()
+            if isinstance(problem, NotNow | Away):
+                log.warning("%s %s waits: %s", job.name, held.row_ids, problem)
+                _wait(held, str(problem))
+            elif isinstance(problem, GiveUp):
+                for row_id in held.row_ids:
+                    job.gave_up(row_id, str(problem)[:400])
+                _let_go(held, str(problem))
+                _fence_off(held.model, held.row_ids)
+            else:
+                log.error("%s %s failed", job.name, held.row_ids, exc_info=problem)
+                _let_go(held, f"{type(problem).__name__}: {problem}")
+    except Fenced:
+        log.warning("%s %s: lease lost, result dropped", job.name, lease.row_ids)
+
+
+def _fence_off(model: type[Any], row_ids: Sequence[int]) -> None:
+    """The rows were given up: whoever still works on them is too late."""
     db.session.execute(
         update(model)
-        .where(model.id == row_id)
+        .where(model.id.in_(row_ids))
         .values(lease_owner=None, lease_until=None, lease_token=model.lease_token + 1)
         .execution_options(synchronize_session=False)
     )
 
 
 def _wait(lease: Lease, why: str) -> None:
-    """Nothing is wrong with the row: what it needs is out of reach, and however long that lasts costs no attempt."""
-    model = lease.model
-    db.session.execute(
-        update(model)
-        .where(model.id == lease.row_id)
-        .values(
-            lease_owner=None,
-            lease_until=None,
-            attempts=model.attempts - 1,
-            failure=why[:400],
-            retry_at=clock.now() + timedelta(seconds=AWAY_S),
-        )
-        .execution_options(synchronize_session=False)
+    """Nothing is wrong with the rows: what they need is out of reach, and however long that lasts costs no attempt."""
+    lease.write(
+        lease_owner=None,
+        lease_until=None,
+        attempts=lease.model.attempts - 1,
+        failure=why[:400],
+        retry_at=clock.now() + timedelta(seconds=AWAY_S),
     )
+
+
+def _give_back(lease: Lease) -> None:
+    """Rows of a group that were not begun are as they were before."""
+    if lease.tokens:
+        with transaction(), contextlib.suppress(Fenced):
+            lease.held().write(lease_owner=None, lease_until=None, attempts=lease.model.attempts - 1)
 
 
 def _let_go(lease: Lease, why: str) -> None:
     model = lease.model
-    attempts = db.session.scalar(select(model.attempts).where(model.id == lease.row_id)) or 1
-    db.session.execute(
-        update(model)
-        .where(model.id == lease.row_id)
-        .values(
-            lease_owner=None,
-            lease_until=None,
-            failure=why[:400],
-            retry_at=clock.now() + timedelta(seconds=min(2**attempts, 300)),
-        )
-        .execution_options(synchronize_session=False)
+    attempts = db.session.scalar(select(func.max(model.attempts)).where(model.id.in_(lease.row_ids))) or 1
+    lease.write(
+        lease_owner=None,
+        lease_until=None,
+        failure=why[:400],
+        retry_at=clock.now() + timedelta(seconds=min(2**attempts, 300)),
     )
 
 
@@ -474,7 +513,7 @@ class Worker:
                 message = None
                 self.stopping.wait(1.0)
             if message and message[0] in JOBS and self.takes(JOBS[message[0]]):
-                run_one(self.app, *message)
+                run_one(self.app, *message, stopping=self.stopping.is_set)
             # Also under an endless stream of messages: a sitting expires, a day is sealed, a lost row is found.
             if time.monotonic() >= next_sweep:
                 worked = self._guarded(partial(self.sweep_once, between=self._chores_if_due))
@@ -498,7 +537,7 @@ class Worker:
             if self.stopping.is_set() or (name in begun and time.monotonic() >= end):
                 break
             begun.add(name)
-            worked += run_one(self.app, name, row_id)
+            worked += run_one(self.app, name, row_id, stopping=self.stopping.is_set)
             between()
         return worked
 

@@ -1,7 +1,7 @@
 """Questions about people and accounts."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -462,14 +462,19 @@ def persons_with_role(role: Role, *scopes: str, on: date) -> Sequence[Person]:
 
 _ACCOUNTS = (
     select(Account)
-    .where(Account.person_id == bindparam("person_id"), Account.disabled_at.is_(None))
+    .where(Account.person_id.in_(bindparam("person_ids", expanding=True)), Account.disabled_at.is_(None))
     .order_by(Account.id)
 )
 
 
 def accounts_of_person(person_id: int) -> Sequence[Account]:
     """A person's accounts that can sign in, the oldest first."""
-    return db.session.scalars(_ACCOUNTS, {"person_id": person_id}).all()
+    return accounts_of_people([person_id])
+
+
+def accounts_of_people(person_ids: Collection[int]) -> Sequence[Account]:
+    """The accounts of many that can sign in, the oldest first."""
+    return db.session.scalars(_ACCOUNTS, {"person_ids": list(person_ids)}).all()
 
 
 def address_of(account_id: int) -> Address | None:

@@ -142,9 +142,17 @@ def _placement(enrolment: Enrolment, plan: rules.Plan) -> rules.Reached | None:
 
 def ledger(enrolment_id: int) -> Sequence[CreditEntry]:
     """Every line of a trainee's ledger, in the order in which it was written."""
-    return db.session.scalars(
-        select(CreditEntry).where(CreditEntry.enrolment_id == enrolment_id).order_by(CreditEntry.id)
-    ).all()
+    return ledgers([enrolment_id]).get(enrolment_id, [])
+
+
+def ledgers(enrolment_ids: Collection[int]) -> dict[int, list[CreditEntry]]:
+    """Enrolment → every line of its ledger, in the order in which it was written; without any line it is left out."""
+    found: dict[int, list[CreditEntry]] = {}
+    for entry in db.session.scalars(
+        select(CreditEntry).where(CreditEntry.enrolment_id.in_(list(enrolment_ids))).order_by(CreditEntry.id)
+    ):
+        found.setdefault(entry.enrolment_id, []).append(entry)
+    return found
 
 
 def last_lines(entries: Iterable[CreditEntry]) -> dict[str, CreditEntry]:

@@ -1,16 +1,15 @@
 """Acts on rules, standings, the register and its public log."""
 
 from lms.certificates.services.crediting import count, credits_changed, put_back, set_plan, strike
-from lms.certificates.services.documents import EXTEND, LISTS, extend, publish_list
+from lms.certificates.services.documents import EXTEND, LISTS, Filed, extend, publish_list
+from lms.certificates.services.finishing import finish, give_up
 from lms.certificates.services.issuing import (
-    finish,
-    give_up,
     issue,
     replace,
     retry,
     retry_all,
 )
-from lms.certificates.services.log import append, sign_daily_head, sign_head
+from lms.certificates.services.log import sign_daily_head, sign_head
 from lms.certificates.services.preview import preview, preview_credits
 from lms.certificates.services.register import lift, revoke, suspend
 from lms.certificates.services.reserving import ISSUE
@@ -33,7 +32,7 @@ __all__ = [
     "LISTS",
     "RESTAND",
     "WAIVE",
-    "append",
+    "Filed",
     "count",
     "credit_face",
     "credits_changed",

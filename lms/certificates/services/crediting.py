@@ -1,13 +1,13 @@
 """The ledger of credits and hours: counted by the product, corrected by counter-entries, never changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 
 from lms import policy
 from lms.certificates import queries
-from lms.certificates.models import Certificate, CreditEntry, CreditPlan
+from lms.certificates.models import CreditEntry, CreditPlan
 from lms.certificates.rules import crediting as rules
 from lms.certificates.services import register
 from lms.certificates.services.reserving import lock_people
@@ -103,7 +103,7 @@ def count(enrolment: Enrolment, *, at: datetime) -> int:
     if written:
         db.session.flush()
         _note("count", enrolment, str(written), at=at, account_id=None)
-        weigh(enrolment.id, at=at)
+        weigh([enrolment.id], at=at)
     return written
 
 
@@ -179,7 +179,7 @@ def strike(enrolment: Enrolment, entry_id: str, *, reason: str, at: datetime, by
         return next(one for one in entries if one.counters_id == entry.id)
     made = _counter(entry, reason=why, at=at, account_id=by.account_id)
     _note("strike", enrolment, entry.activity, at=at, account_id=by.account_id)
-    weigh(enrolment.id, at=at)
+    weigh([enrolment.id], at=at)
     return made
 
 
@@ -199,7 +199,7 @@ def put_back(enrolment: Enrolment, entry_id: str, *, reason: str, at: datetime, 
     _counter(entry, reason=why, at=at, account_id=by.account_id, sign=1)
     _note("restore", enrolment, entry.activity, at=at, account_id=by.account_id)
     count(enrolment, at=at)
-    weigh(enrolment.id, at=at)
+    weigh([enrolment.id], at=at)
 
 
 def _the(entry_id: str, entries: Sequence[CreditEntry]) -> CreditEntry:
@@ -230,22 +230,17 @@ def _note(act: str, enrolment: Enrolment, what: str, *, at: datetime, account_id
 # Certificates of credits against the ledger
 
 
-def weigh(enrolment_id: int, *, at: datetime) -> None:
+def weigh(enrolment_ids: Collection[int], *, at: datetime) -> None:
     """Suspend certificates that state more than the ledger has; lift those that were suspended for it and hold again."""
-    held = queries.credit_certificates([enrolment_id], "good", "suspended")
+    held = queries.credit_certificates(enrolment_ids, "good", "suspended")
     if not held:
         return
-    entries = queries.ledger(enrolment_id)
+    ledgers = queries.ledgers({one.enrolment_id for one in held})
     for certificate in held:
-        holds = queries.ledger_covers(certificate, entries)
+        holds = queries.ledger_covers(certificate, ledgers.get(certificate.enrolment_id, []))
         if certificate.state == "good" and not holds:
             why = _("The ledger has less than it states: a line was corrected.")
             register.suspend_for_facts(certificate, why=why, at=at)
         elif certificate.state == "suspended" and certificate.suspended_for == "facts" and holds:
             why = _("The ledger has again what it states.")
             register.lift_now(certificate, reason=why, at=at, account_id=None)
-
-
-def weigh_now(certificate: Certificate, *, at: datetime) -> None:
-    """The ledger may have changed while the file was being made."""
-    weigh(certificate.enrolment_id, at=at)

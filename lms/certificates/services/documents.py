@@ -1,6 +1,7 @@
 """The files of certificates: their states, their credentials, and the status lists."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,67 +9,72 @@ from lms.certificates import queries
 from lms.certificates.credential import PURPOSES
 from lms.certificates.models import Certificate, CertificateDocument, CertificateFile, StatusList
 from lms.core import audit, credentials
-from lms.core.db import db, upsert
+from lms.core.db import db, insert_all, upsert
 
 EXTEND = "certificates.extend"
 LISTS = "certificates.lists"
 
 
-def first_file(
-    row: Certificate,
-    *,
-    pdf_key: str,
-    pdf_sha256: str,
-    size_bytes: int,
-    at: datetime,
-    level: str,
-    due_at: datetime | None,
-    credential: Mapping[str, Any] | None,
-    signer_sha256: str | None,
-) -> None:
-    """Note the first state of a certificate's file. ``due_at``: when its last time stamp must be followed by another."""
-    db.session.add(
-        CertificateFile(
-            certificate_id=row.id,
-            number=1,
-            sha256=pdf_sha256,
-            pdf_key=pdf_key,
-            pdf_bytes=size_bytes,
-            level=level,
-            signer_sha256=signer_sha256,
-            at=at,
-        )
-    )
-    db.session.add(
-        CertificateDocument(
-            id=row.id, level=level, due_at=due_at, credential=dict(credential) if credential else None
-        )
-    )
-    if credential:
-        _ensure_lists(row.id)
-    db.session.flush()
+@dataclass(frozen=True)
+class Filed:
+    """A signed file that lies in the storage, safe, and that the register does not know yet."""
+
+    pdf_key: str
+    pdf_sha256: str
+    size_bytes: int
+    level: str
+    due_at: datetime | None
+    """When its last time stamp must be followed by another."""
+    credential: Mapping[str, Any] | None = None
+    """The credential inside, as it was signed."""
+    signer_sha256: str | None = None
 
 
-def _ensure_lists(certificate_id: int) -> None:
-    """The status lists on which the certificate's credential has its place."""
-    number, _index = credentials.status_place(certificate_id)
+def first_files(files: Mapping[int, Filed], *, at: datetime) -> None:
+    """Note the first state of the files of certificates."""
+    insert_all(
+        CertificateFile,
+        [
+            {
+                "certificate_id": number,
+                "number": 1,
+                "sha256": file.pdf_sha256,
+                "pdf_key": file.pdf_key,
+                "pdf_bytes": file.size_bytes,
+                "level": file.level,
+                "signer_sha256": file.signer_sha256,
+                "at": at,
+            }
+            for number, file in files.items()
+        ],
+    )
+    insert_all(
+        CertificateDocument,
+        [
+            {
+                "id": number,
+                "level": file.level,
+                "due_at": file.due_at,
+                "credential": dict(file.credential) if file.credential else None,
+            }
+            for number, file in files.items()
+        ],
+    )
+    _ensure_lists([number for number, file in files.items() if file.credential])
+
+
+def _ensure_lists(certificate_ids: Sequence[int]) -> None:
+    """The status lists on which the certificates' credentials have their places."""
     rows = [
         {"purpose": purpose, "number": number, "listed": 0, "listed_sum": 0, "lease_token": 0, "attempts": 0}
+        for number in sorted({credentials.status_place(one)[0] for one in certificate_ids})
         for purpose in PURPOSES
     ]
-    db.session.execute(upsert(StatusList).values(rows).on_conflict_do_nothing())
+    if rows:
+        db.session.execute(upsert(StatusList).values(rows).on_conflict_do_nothing())
 
 
-def extend(
-    certificate_id: int,
-    *,
-    pdf_key: str,
-    pdf_sha256: str,
-    size_bytes: int,
-    level: str,
-    due_at: datetime | None,
-    at: datetime,
-) -> None:
+def extend(certificate_id: int, file: Filed, *, at: datetime) -> None:
     """Note the next state of a certificate's file, with more evidence behind it. The caller holds the document's lease."""
     document = db.session.get_one(CertificateDocument, certificate_id)
     certificate = db.session.get_one(Certificate, certificate_id)
@@ -78,22 +84,22 @@ def extend(
         CertificateFile(
             certificate_id=certificate_id,
             number=last.number + 1,
-            sha256=pdf_sha256,
-            pdf_key=pdf_key,
-            pdf_bytes=size_bytes,
-            level=level,
+            sha256=file.pdf_sha256,
+            pdf_key=file.pdf_key,
+            pdf_bytes=file.size_bytes,
+            level=file.level,
             signer_sha256=last.signer_sha256,
             at=at,
         )
     )
-    document.level, document.due_at, document.attempts = level, due_at, 0
+    document.level, document.due_at, document.attempts = file.level, file.due_at, 0
     audit.record(
         "certificates.document.extend",
         scope=f"programme:{certificate.programme_id}",
         at=at,
         account_id=None,
         subject=f"certificate:{certificate.serial}",
-        pdf=pdf_sha256,
+        pdf=file.pdf_sha256,
     )
     db.session.flush()
 

@@ -1,17 +1,14 @@
 """Issuing: numbers are reserved at once, the worker makes the files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
-
-from sqlalchemy import select, update
 
 from lms import policy
 from lms.certificates import queries, rules
 from lms.certificates.face import AnnexLine, CertificateFace
-from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion
-from lms.certificates.services import crediting, documents, log, register, standing, statements
-from lms.certificates.services.reserving import ISSUE, lock_people, reserve, shared
+from lms.certificates.models import Certificate, IssueBatch, RuleVersion
+from lms.certificates.services import register, statements
+from lms.certificates.services.reserving import ISSUE, Candidate, lock_people, note_items, reserve, shared
 from lms.core import audit, clock, jobs
 from lms.core.db import db
 from lms.core.errors import RuleBroken
@@ -52,17 +49,16 @@ def issue(
     lock_people([enrolment.person_id for enrolment in enrolments])
     everyone = queries.facts(cohort.id) if len(enrolments) > 5 else {}
     waived = queries.waived([enrolment.id for enrolment in enrolments])
-    for enrolment in enrolments:
-        values = everyone.get(enrolment.id) or queries.facts_of(enrolment)
-        trace = rules.evaluate(pinned.rule.expression, values, waived.get(enrolment.id, frozenset()))
-        item = IssueItem(batch_id=batch.id, enrolment_id=enrolment.id)
-        refusal = queries.refusal(enrolment, trace)
-        if refusal is None:
-            item.certificate_id = _complete(enrolment, cohort, trace, rule=pinned.rule, at=at, by=by).id
-        else:
-            item.refusal, item.detail = refusal
-        db.session.add(item)
-    db.session.flush()
+    traces = {}
+    refusals: dict[int, tuple[str, str]] = {}
+    for one in enrolments:
+        values = everyone.get(one.id) or queries.facts_of(one)
+        traces[one.id] = rules.evaluate(pinned.rule.expression, values, waived.get(one.id, frozenset()))
+        refusal = queries.refusal(one, traces[one.id])
+        if refusal is not None:
+            refusals[one.id] = refusal
+    able = [(one, traces[one.id]) for one in enrolments if one.id not in refusals]
+    note_items(batch, enrolments, _complete(able, cohort, rule=pinned.rule, at=at, by=by), refusals)
     return batch
 
 
@@ -95,29 +91,38 @@ def replace(certificate: Certificate, *, reason: str, at: datetime, by: Actor) -
     refusal = queries.refusal(enrolment, trace)
     if refusal is not None:
         raise RuleBroken(refusal[0], queries.refusal_words(*refusal))
-    return _complete(enrolment, cohort, trace, rule=rule, at=at, by=by, instead_of=held, cause=why)
+    (made,) = _complete([(enrolment, trace)], cohort, rule=rule, at=at, by=by, instead_of=held, cause=why)
+    return made
 
 
 def _complete(
-    enrolment: Enrolment,
+    able: Sequence[tuple[Enrolment, rules.Trace]],
     cohort: Cohort,
-    trace: rules.Trace,
     *,
     rule: RuleVersion,
     at: datetime,
     by: Actor,
     instead_of: Certificate | None = None,
     cause: str = "",
-) -> Certificate:
-    """Reserve a certificate of completion."""
+) -> list[Certificate]:
+    """Reserve certificates of completion for those whose evaluation allows it."""
+    today = clock.today(at)
+    entrusted = committee.entrustments_of([enrolment.id for enrolment, _trace in able], today=today)
+
+    def candidate(enrolment: Enrolment, trace: rules.Trace) -> Candidate:
+        annex = annex_of(entrusted.get(enrolment.id, []))
+        return Candidate(
+            enrolment,
+            lambda serial, key: face_of(
+                enrolment, cohort, annex, serial=serial, verify_key=key, issued_on=today
+            ),
+            trace.document(),
+        )
+
     return reserve(
-        enrolment,
+        [candidate(*one) for one in able],
         cohort,
         kind=rules.COMPLETION,
-        face=lambda serial, key: face_of(
-            enrolment, cohort, serial=serial, verify_key=key, issued_on=clock.today(at)
-        ),
-        trace=trace.document(),
         rule=rule,
         at=at,
         by=by,
@@ -126,8 +131,23 @@ def _complete(
     )
 
 
+def annex_of(entrusted: Sequence[committee.Entrusted]) -> tuple[AnnexLine, ...]:
+    """The procedures that are entrusted to a trainee now, as the annex names them."""
+    return tuple(
+        AnnexLine(one.item.code, one.item.title_zh, one.item.title_en, one.record.level, one.record.from_on)
+        for one in entrusted
+        if one.standing == "in_force"
+    )
+
+
 def face_of(
-    enrolment: Enrolment, cohort: Cohort, *, serial: str, verify_key: str, issued_on: date
+    enrolment: Enrolment,
+    cohort: Cohort,
+    annex: tuple[AnnexLine, ...],
+    *,
+    serial: str,
+    verify_key: str,
+    issued_on: date,
 ) -> CertificateFace:
     """What a certificate of that day says, copied from where it is kept."""
     return CertificateFace(
@@ -137,13 +157,7 @@ def face_of(
         weeks=cohort.weeks,
         units=_units(enrolment, on=issued_on),
         hours=cohort.hours,
-        annex=tuple(
-            AnnexLine(
-                one.item.code, one.item.title_zh, one.item.title_en, one.record.level, one.record.from_on
-            )
-            for one in committee.entrustments(enrolment, today=issued_on)
-            if one.standing == "in_force"
-        ),
+        annex=annex,
     )
 
 
@@ -180,68 +194,3 @@ def retry_all(batch: IssueBatch, *, at: datetime, by: Actor) -> int:
     for certificate in failed:
         retry(certificate, at=at, by=by)
     return len(failed)
-
-
-def finish(
-    certificate_id: int,
-    *,
-    pdf_key: str,
-    pdf_sha256: str,
-    size_bytes: int,
-    at: datetime,
-    level: str = "B-B",
-    due_at: datetime | None = None,
-    credential: Mapping[str, Any] | None = None,
-    signer_sha256: str | None = None,
-) -> None:
-    """Note the signed file in the register: from now on the certificate is good. The caller holds the lease."""
-    row = register.locked(certificate_id)
-    state = rules.move(row.state, "finish")
-    before = _superseded_by(row, at=at)
-    row.state = state
-    row.pdf_key, row.pdf_sha256, row.pdf_bytes, row.finished_at = pdf_key, pdf_sha256, size_bytes, at
-    db.session.flush()
-    log.append(row, "issue", at=at, account_id=row.requested_by, reason=row.cause)
-    audit.record(
-        "certificates.certificate.issue",
-        scope=f"programme:{row.programme_id}",
-        at=at,
-        account_id=row.requested_by,
-        subject=f"certificate:{row.serial}",
-        pdf=pdf_sha256,
-    )
-    documents.first_file(
-        row,
-        pdf_key=pdf_key,
-        pdf_sha256=pdf_sha256,
-        size_bytes=size_bytes,
-        at=at,
-        level=level,
-        due_at=due_at,
-        credential=credential,
-        signer_sha256=signer_sha256,
-    )
-    if before is not None and before.state == "revoked":
-        register.act(row, "revoke", reason=before.reason, at=at, account_id=row.requested_by)
-    else:
-        (crediting if row.kind == rules.CREDIT else standing).weigh_now(row, at=at)
-
-
-def _superseded_by(row: Certificate, *, at: datetime) -> Certificate | None:
-    """The certificate that ``row`` replaces, closed: never do two count, not even for a moment."""
-    if row.supersedes is None:
-        return None
-    before = db.session.scalars(select(Certificate).where(Certificate.serial == row.supersedes)).one()
-    before = register.locked(before.id)
-    if before.state in {"good", "suspended"}:
-        register.act(before, "supersede", reason=row.cause, at=at, account_id=row.requested_by)
-    return before
-
-
-def give_up(certificate_id: int, why: str, *, at: datetime) -> None:
-    """No further attempt until somebody asks for one; the reason is kept for the page."""
-    db.session.execute(
-        update(Certificate)
-        .where(Certificate.id == certificate_id, Certificate.state == "reserved")
-        .values(gave_up_at=at, failure=why[:400])
-    )

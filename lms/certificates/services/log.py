@@ -1,6 +1,7 @@
 """The public log of the register: every act on a certificate is a leaf, and signed heads pin them all down."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -8,7 +9,7 @@ from sqlalchemy import select
 from lms.certificates import queries, rules
 from lms.certificates.models import Certificate, LogEntry, LogHead, LogState
 from lms.core import clock, merkle
-from lms.core.db import db, upsert
+from lms.core.db import db, insert_all, upsert
 from lms.core.digests import canonical_json, ed25519_public_key, sign_ed25519
 from lms.core.signing import LOG_KEY
 from lms.core.sitekeys import site_key
@@ -16,40 +17,60 @@ from lms.core.sitekeys import site_key
 
 def append(
     certificate: Certificate, act: str, *, at: datetime, account_id: int | None, reason: str = ""
-) -> LogEntry:
+) -> None:
     """Add an act to the history of a certificate and to the log, in the caller's transaction."""
+    _append([(certificate, account_id, reason)], act, at=at)
+
+
+def append_issued(certificates: Sequence[Certificate], *, at: datetime) -> None:
+    """The same for certificates that were made together: each was asked for by somebody, and may have a cause."""
+    _append([(one, one.requested_by, one.cause) for one in certificates], "issue", at=at)
+
+
+def _append(acts: Sequence[tuple[Certificate, int | None, str]], act: str, *, at: datetime) -> None:
+    """``acts``: certificate, who did it, and why."""
+    if not acts:
+        return
     state = _locked()
-    document = rules.leaf_document(
-        serial=certificate.serial,
-        act=act,
-        at=at.isoformat(),
-        facts_sha256=certificate.facts_sha256,
-        pdf_sha256=certificate.pdf_sha256 or "",
-        salt=secrets.token_hex(16),
-    )
-    leaf = merkle.leaf_hash(canonical_json(document))
-    entry = LogEntry(
-        n=state.size,
-        certificate_id=certificate.id,
-        act=act,
-        at=at,
-        account_id=account_id,
-        reason=reason[:300],
-        document=document,
-        leaf=leaf.hex(),
-    )
-    grown = merkle.Frontier(state.size, tuple(bytes.fromhex(peak) for peak in state.peaks)).plus(leaf)
-    state.size, state.peaks = grown.size, [peak.hex() for peak in grown.peaks]
-    db.session.add(entry)
+    frontier = merkle.Frontier(state.size, tuple(bytes.fromhex(peak) for peak in state.peaks))
+    rows = []
+    for certificate, account_id, reason in acts:
+        document = rules.leaf_document(
+            serial=certificate.serial,
+            act=act,
+            at=at.isoformat(),
+            facts_sha256=certificate.facts_sha256,
+            pdf_sha256=certificate.pdf_sha256 or "",
+            salt=secrets.token_hex(16),
+        )
+        leaf = merkle.leaf_hash(canonical_json(document))
+        rows.append(
+            {
+                "n": frontier.size,
+                "certificate_id": certificate.id,
+                "act": act,
+                "at": at,
+                "account_id": account_id,
+                "reason": reason[:300],
+                "document": document,
+                "leaf": leaf.hex(),
+            }
+        )
+        frontier = frontier.plus(leaf)
+    state.size, state.peaks = frontier.size, [peak.hex() for peak in frontier.peaks]
     db.session.flush()
-    return entry
+    insert_all(LogEntry, rows)
 
 
 def _locked() -> LogState:
     """The state of the log, locked: leaves are added one after the other, whatever the number of workers."""
-    db.session.execute(upsert(LogState).values(id=1, size=0, peaks=[]).on_conflict_do_nothing())
     query = select(LogState).where(LogState.id == 1).with_for_update()
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+    query = query.execution_options(populate_existing=True)
+    found = db.session.scalars(query).one_or_none()
+    if found is None:
+        db.session.execute(upsert(LogState).values(id=1, size=0, peaks=[]).on_conflict_do_nothing())
+        found = db.session.scalars(query).one()
+    return found
 
 
 def sign_head(*, at: datetime) -> LogHead | None:
@@ -77,6 +98,5 @@ def sign_daily_head(at: datetime) -> None:
     last = queries.log_head()
     if last is not None and clock.today(last.at) >= clock.today(at):
         return
-    for row in queries.unlogged():
-        append(row, "issue", at=at, account_id=None)
+    _append([(row, None, "") for row in queries.unlogged()], "issue", at=at)
     sign_head(at=at)

@@ -7,11 +7,12 @@ from lms import policy
 from lms.certificates import queries
 from lms.certificates.face import CertificateFace
 from lms.certificates.rendering import render_face
-from lms.certificates.services.issuing import face_of
+from lms.certificates.services.issuing import annex_of, face_of
 from lms.certificates.services.statements import credit_face, refused
 from lms.core import clock, pdf, site
 from lms.core.errors import RuleBroken
 from lms.core.i18n import _
+from lms.logbooks.queries import committee
 from lms.policy import Actor, Permission
 from lms.programmes.models import Cohort, Enrolment
 
@@ -28,7 +29,9 @@ def preview(enrolment: Enrolment, cohort: Cohort, *, at: datetime, by: Actor) ->
     for one in queries.before_issue(enrolment):
         if one.blocks:
             raise RuleBroken(one.code, one.words)
-    return _drawn(face_of(enrolment, cohort, serial=SERIAL, verify_key="", issued_on=clock.today(at)))
+    today = clock.today(at)
+    annex = annex_of(committee.entrustments(enrolment, today=today))
+    return _drawn(face_of(enrolment, cohort, annex, serial=SERIAL, verify_key="", issued_on=today))
 
 
 def preview_credits(

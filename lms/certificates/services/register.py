@@ -1,5 +1,6 @@
 """Acts on certificates that have been issued: suspend, lift, revoke. Each is a line of the history and of the public log."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -61,8 +62,14 @@ def act(
 
 def locked(certificate_id: int) -> Certificate:
     """The row as it is now, locked until the transaction ends."""
-    query = select(Certificate).where(Certificate.id == certificate_id).with_for_update()
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+    (row,) = all_locked([certificate_id])
+    return row
+
+
+def all_locked(certificate_ids: Collection[int]) -> Sequence[Certificate]:
+    """The same for many, in the order of their numbers: who locks some of them at the same time waits, and goes on."""
+    query = select(Certificate).where(Certificate.id.in_(certificate_ids)).order_by(Certificate.id)
+    return db.session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
 
 
 def said(reason: str) -> str:

@@ -1,6 +1,7 @@
 """Taking a number of the register for one person: the one place where a certificate's row is made, whatever its kind."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -9,9 +10,9 @@ from sqlalchemy import select
 from lms.accounts.models import Person
 from lms.certificates import rules, summary
 from lms.certificates.face import CertificateFace
-from lms.certificates.models import Certificate, RuleVersion, SerialCounter
+from lms.certificates.models import Certificate, IssueBatch, IssueItem, RuleVersion, SerialCounter
 from lms.core import audit, clock, ids, jobs, site
-from lms.core.db import db, upsert
+from lms.core.db import db, insert_all, upsert
 from lms.core.digests import digest_of
 from lms.policy import Actor
 from lms.programmes.models import Cohort, Enrolment
@@ -46,70 +47,125 @@ def shared(
     }
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """One person for whom a number is taken, and what stands on the paper."""
+
+    enrolment: Enrolment
+    face: Callable[[str, str], CertificateFace]
+    """What it says, from its serial and the key of its QR code."""
+    trace: Mapping[str, Any]
+    """The evaluation that allows it; of a credit certificate, what it states."""
+
+
 def reserve(
-    enrolment: Enrolment,
+    candidates: Sequence[Candidate],
     cohort: Cohort,
     *,
     kind: str,
-    face: Callable[[str, str], CertificateFace],
-    trace: Mapping[str, Any],
     rule: RuleVersion | None,
     at: datetime,
     by: Actor,
     instead_of: Certificate | None = None,
     cause: str = "",
-) -> Certificate:
-    """Take the next serial and freeze the facts; the one that is being made or counts already is given back instead.
+) -> list[Certificate]:
+    """Take the next serials and freeze the facts, in the order of the candidates.
 
-    ``face``: what it says, from its serial and the key of its QR code. ``instead_of``: the certificate that the new one
-    replaces. The person is locked by the caller.
+    Whose certificate is being made or counts already gets that one back instead. ``instead_of``: the certificate that the
+    new one (of one candidate) replaces. The persons are locked by the caller.
     """
-    programme, today = cohort.programme, clock.today(at)
-    editions = db.session.scalars(
-        select(Certificate)
-        .where(
-            Certificate.person_id == enrolment.person_id,
-            Certificate.programme_id == programme.id,
-            Certificate.kind == kind,
+    programme, year = cohort.programme, clock.today(at).year
+    found = _editions([one.enrolment.person_id for one in candidates], programme.id, kind)
+    going_on = {"reserved"} if instead_of else {"reserved", "good", "suspended"}
+    # One person for each number, also if two enrolments of the same person were chosen.
+    fresh = {
+        one.enrolment.person_id: one
+        for one in reversed(candidates)
+        if not any(row.state in going_on for row in found.get(one.enrolment.person_id, ()))
+    }
+    numbers = _next_numbers(programme.id, year, len(fresh))
+    rows: list[dict[str, Any]] = []
+    for one in candidates:
+        person_id = one.enrolment.person_id
+        if fresh.get(person_id) is not one:
+            continue
+        serial, key = rules.serial(programme.code, year, next(numbers)), ids.public_id()
+        facts = one.face(serial, key).facts()
+        rows.append(
+            {
+                "serial": serial,
+                "programme_id": programme.id,
+                "cohort_id": cohort.id,
+                "enrolment_id": one.enrolment.id,
+                "person_id": person_id,
+                "kind": kind,
+                "edition": len(found.get(person_id, ())) + 1,
+                "supersedes": instead_of.serial if instead_of else None,
+                "cause": cause,
+                "facts": facts,
+                "facts_sha256": digest_of(facts),
+                "trace": dict(one.trace),
+                "rule_id": rule.id if rule else None,
+                "verify_key": key,
+                "reserved_at": at,
+                "requested_by": by.account_id,
+            }
         )
-        .order_by(Certificate.edition)
-    ).all()
-    for earlier in editions:
-        if earlier.state == "reserved" or (earlier.state in {"good", "suspended"} and instead_of is None):
-            return earlier
-    serial = rules.serial(programme.code, today.year, _next_number(programme.id, today.year))
-    key = ids.public_id()
-    facts = face(serial, key).facts()
-    row = Certificate(
-        serial=serial,
-        programme_id=programme.id,
-        cohort_id=cohort.id,
-        enrolment_id=enrolment.id,
-        person_id=enrolment.person_id,
-        kind=kind,
-        edition=len(editions) + 1,
-        supersedes=instead_of.serial if instead_of else None,
-        cause=cause,
-        facts=facts,
-        facts_sha256=digest_of(facts),
-        trace=dict(trace),
-        rule_id=rule.id if rule else None,
-        verify_key=key,
-        reserved_at=at,
-        requested_by=by.account_id,
-    )
-    db.session.add(row)
-    db.session.flush()
-    audit.record(
+    made = {row.person_id: row for row in insert_all(Certificate, rows, giving=Certificate)}
+    audit.record_all(
         "certificates.certificate.reserve",
+        [(f"certificate:{row['serial']}", {"facts": row["facts_sha256"]}) for row in rows],
         scope=f"programme:{programme.id}",
         at=at,
         account_id=by.account_id,
-        subject=f"certificate:{serial}",
-        facts=row.facts_sha256,
     )
-    jobs.enqueue(ISSUE, row.id)
-    return row
+    if made:
+        jobs.enqueue_all(ISSUE, [row.id for row in made.values()])
+    return [
+        made.get(person_id) or next(row for row in found[person_id] if row.state in going_on)
+        for person_id in (one.enrolment.person_id for one in candidates)
+    ]
+
+
+def _editions(person_ids: Sequence[int], programme_id: int, kind: str) -> dict[int, list[Certificate]]:
+    """Person → every certificate of the kind, as the register has them now that the persons are locked."""
+    query = (
+        select(Certificate)
+        .where(
+            Certificate.person_id.in_(person_ids),
+            Certificate.programme_id == programme_id,
+            Certificate.kind == kind,
+        )
+        .order_by(Certificate.edition)
+        .execution_options(populate_existing=True)
+    )
+    found: dict[int, list[Certificate]] = {}
+    for row in db.session.scalars(query):
+        found.setdefault(row.person_id, []).append(row)
+    return found
+
+
+def note_items(
+    batch: IssueBatch,
+    enrolments: Sequence[Enrolment],
+    certificates: Sequence[Certificate],
+    refusals: Mapping[int, tuple[str, str]],
+) -> None:
+    """Note what became of each person of a batch. ``certificates``: of those who were not refused, in their order."""
+    theirs = iter(certificates)
+    rows = []
+    for one in enrolments:
+        refusal, detail = refusals.get(one.id, ("", ""))
+        rows.append(
+            {
+                "batch_id": batch.id,
+                "enrolment_id": one.id,
+                "certificate_id": None if refusal else next(theirs).id,
+                "refusal": refusal,
+                "detail": detail,
+            }
+        )
+    insert_all(IssueItem, rows)
 
 
 def lock_people(person_ids: Sequence[int]) -> None:
@@ -121,12 +177,17 @@ def lock_people(person_ids: Sequence[int]) -> None:
     db.session.execute(people.with_for_update(key_share=True)).all()
 
 
-def _next_number(programme_id: int, year: int) -> int:
-    number = db.session.scalar(
+def _next_numbers(programme_id: int, year: int, many: int) -> Iterator[int]:
+    """The next numbers of a programme's year; those that are not used after all are given to nobody, so all must be."""
+    if not many:
+        return iter(())
+    last = db.session.scalar(
         upsert(SerialCounter)
-        .values(programme_id=programme_id, year=year, last=1)
-        .on_conflict_do_update(index_elements=["programme_id", "year"], set_={"last": SerialCounter.last + 1})
+        .values(programme_id=programme_id, year=year, last=many)
+        .on_conflict_do_update(
+            index_elements=["programme_id", "year"], set_={"last": SerialCounter.last + many}
+        )
         .returning(SerialCounter.last)
     )
-    assert number is not None
-    return int(number)
+    assert last is not None
+    return iter(range(last - many + 1, last + 1))

@@ -1,8 +1,9 @@
 """How trainees stand against their cohort's rule, and whether a certificate still stands on its facts."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from lms.certificates import queries, rules
 from lms.certificates.models import Certificate, CohortRule, Standing
@@ -93,11 +94,15 @@ def forget_standing(enrolment: Enrolment) -> None:
     db.session.execute(delete(Standing).where(Standing.enrolment_id == enrolment.id))
 
 
-def weigh_now(certificate: Certificate, *, at: datetime) -> None:
-    """A fact may have gone while the file was being made; the cached standing says when to look closely."""
-    cached = db.session.get(Standing, certificate.enrolment_id)
-    if cached is not None and not cached.met:
-        held = queries.standing_certificates([certificate.enrolment_id])
-        for one in held:
-            facts = queries.facts_of(db.session.get_one(Enrolment, one.enrolment_id))
-            weigh(one, facts, queries.waived([one.enrolment_id]).get(one.enrolment_id, frozenset()), at=at)
+def weigh_again(enrolment_ids: Collection[int], *, at: datetime) -> None:
+    """Facts may have gone while the files were being made; the cached standings say at whom to look closely."""
+    unmet = select(Standing.enrolment_id).where(
+        Standing.enrolment_id.in_(list(enrolment_ids)), Standing.met.is_(False)
+    )
+    doubtful = db.session.scalars(unmet).all()
+    if not doubtful:
+        return
+    waived = queries.waived(doubtful)
+    for one in queries.standing_certificates(doubtful):
+        facts = queries.facts_of(db.session.get_one(Enrolment, one.enrolment_id))
+        weigh(one, facts, waived.get(one.enrolment_id, frozenset()), at=at)

@@ -7,9 +7,9 @@ from fractions import Fraction
 from lms import policy
 from lms.certificates import queries, rules
 from lms.certificates.face import CreditFace, CreditYear
-from lms.certificates.models import Certificate, CreditPlan, IssueBatch, IssueItem
+from lms.certificates.models import Certificate, CreditPlan, IssueBatch
 from lms.certificates.rules import crediting
-from lms.certificates.services.reserving import lock_people, reserve, shared
+from lms.certificates.services.reserving import Candidate, lock_people, note_items, reserve, shared
 from lms.core import clock
 from lms.core.db import db
 from lms.core.errors import RuleBroken
@@ -51,18 +51,18 @@ def issue_credits(
     db.session.add(batch)
     db.session.flush()
     lock_people([enrolment.person_id for enrolment in enrolments])
+    ledgers = queries.ledgers([enrolment.id for enrolment in enrolments])
+    able: list[tuple[Enrolment, Sequence[crediting.YearTotal]]] = []
+    refusals: dict[int, tuple[str, str]] = {}
     for enrolment in enrolments:
-        years = queries.sums(queries.ledger(enrolment.id), plan.rules, first=first, last=last)
-        item = IssueItem(batch_id=batch.id, enrolment_id=enrolment.id)
+        years = queries.sums(ledgers.get(enrolment.id, ()), plan.rules, first=first, last=last)
         refusal = refused(enrolment, years)
         if refusal is None:
-            item.certificate_id = _reserve(
-                enrolment, cohort, plan, years, first=first, last=last, at=at, by=by
-            ).id
+            able.append((enrolment, years))
         else:
-            item.refusal, item.detail = refusal
-        db.session.add(item)
-    db.session.flush()
+            refusals[enrolment.id] = refusal
+    made = _reserve(able, cohort, plan, first=first, last=last, at=at, by=by)
+    note_items(batch, enrolments, made, refusals)
     return batch
 
 
@@ -87,16 +87,15 @@ def again(held: Certificate, enrolment: Enrolment, *, cause: str, at: datetime, 
     refusal = refused(enrolment, years)
     if refusal is not None:
         raise RuleBroken(refusal[0], queries.refusal_words(*refusal))
-    return _reserve(
-        enrolment, cohort, plan, years, first=first, last=last, at=at, by=by, instead_of=held, cause=cause
-    )
+    able = [(enrolment, years)]
+    (made,) = _reserve(able, cohort, plan, first=first, last=last, at=at, by=by, instead_of=held, cause=cause)
+    return made
 
 
 def _reserve(
-    enrolment: Enrolment,
+    able: Sequence[tuple[Enrolment, Sequence[crediting.YearTotal]]],
     cohort: Cohort,
     plan: CreditPlan,
-    years: Sequence[crediting.YearTotal],
     *,
     first: date,
     last: date,
@@ -104,23 +103,30 @@ def _reserve(
     by: Actor,
     instead_of: Certificate | None = None,
     cause: str = "",
-) -> Certificate:
+) -> list[Certificate]:
+    """Reserve certificates of credits for those who have any in the period, with what they have in each year."""
+
+    def candidate(enrolment: Enrolment, years: Sequence[crediting.YearTotal]) -> Candidate:
+        return Candidate(
+            enrolment,
+            lambda serial, key: credit_face(
+                enrolment,
+                cohort,
+                plan,
+                years,
+                first=first,
+                last=last,
+                serial=serial,
+                verify_key=key,
+                issued_on=clock.today(at),
+            ),
+            queries.statement(years, first=first, last=last, project_cap=plan.project_cap),
+        )
+
     return reserve(
-        enrolment,
+        [candidate(*one) for one in able],
         cohort,
         kind=rules.CREDIT,
-        face=lambda serial, key: credit_face(
-            enrolment,
-            cohort,
-            plan,
-            years,
-            first=first,
-            last=last,
-            serial=serial,
-            verify_key=key,
-            issued_on=clock.today(at),
-        ),
-        trace=queries.statement(years, first=first, last=last, project_cap=plan.project_cap),
         rule=None,
         at=at,
         by=by,

@@ -7,8 +7,8 @@ spoken in the reader's language when they are read.
 How they leave stands in ``delivery``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, cast
@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.core import ids, jobs, webhooks
-from lms.core.db import Base, WithId, db, upsert
+from lms.core.db import Base, WithId, db, insert_all, upsert
 from lms.core.errors import RuleBroken
 from lms.core.i18n import DEFAULT_LOCALE, _
 
@@ -208,38 +208,75 @@ def notify(
 
     ``values``: text and numbers for the kind's templates. ``url``: a path on this site.
     """
-    given: dict[str, Any] = dict(values or {})
-    for name, value in given.items():
+    return notify_all(kind, [Message(account_id, values or {}, url, once)], at=at)[0]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one account is told of a kind."""
+
+    account_id: int
+    values: Mapping[str, object] = field(default_factory=dict)
+    """Text and numbers for the kind's templates."""
+    url: str = ""
+    """A path on this site."""
+    once: str | None = None
+    """Key of the fact: the same fact is told once."""
+
+
+def notify_all(kind: Kind, messages: Sequence[Message], *, at: datetime) -> list[str | None]:
+    """Tell many accounts at once, inside the current transaction; the public ids of their notices, as ``notify`` does."""
+    for one in messages:
+        _check(kind, one)
+    told: list[dict[str, Any]] = [
+        {
+            "public_id": ids.public_id(),
+            "account_id": one.account_id,
+            "kind": kind.code,
+            "values": dict(one.values),
+            "url": one.url,
+            "once": one.once,
+            "made_at": at,
+        }
+        for one in messages
+    ]
+    if not told:
+        return []
+    made = dict(map(tuple, _ask(_addition(db.session.get_bind().dialect.name), told)))
+    fresh = [one for one in told if one["public_id"] in made]
+    if fresh:
+        _send(kind, {made[one["public_id"]]: one["account_id"] for one in fresh}, at=at)
+    return [one["public_id"] if one["public_id"] in made else None for one in told]
+
+
+def _check(kind: Kind, message: Message) -> None:
+    for name, value in message.values.items():
         if not isinstance(value, str | int | float):
             raise TypeError(f"value {name} of a notice must be text or a number")
-    if url and (not url.startswith("/") or url.startswith("//")):
+    if message.url and (not message.url.startswith("/") or message.url.startswith("//")):
         raise ValueError("a notice leads to a path on this site")
-    _fill(str(kind.title), given)  # a missing value is found here, not on a phone at night
-    _fill(str(kind.body), given)
-    told = {
-        "public_id": ids.public_id(),
-        "account_id": account_id,
-        "kind": kind.code,
-        "values": given,
-        "url": url,
-        "once": once,
-        "made_at": at,
-    }
-    made = _ask(_addition(db.session.get_bind().dialect.name), told)
-    if not made:
-        return None
-    mails, hooks = _channels(account_id, kind)
-    if mails and kind.gathers and _is_spoken_for(told):
-        mails = False
-    deliveries = [NoticeDelivery(notice_id=made[0].id, target="mail")] if mails else []
-    deliveries += [
-        NoticeDelivery(notice_id=made[0].id, target=f"webhook:{hook}", webhook_id=hook) for hook in hooks
-    ]
-    db.session.add_all(deliveries)
-    db.session.flush()
-    for delivery in deliveries:
-        jobs.enqueue(DELIVER, delivery.id)
-    return str(told["public_id"])
+    _fill(str(kind.title), message.values)  # a missing value is found here, not on a phone at night
+    _fill(str(kind.body), message.values)
+
+
+def _send(kind: Kind, told: Mapping[int, int], *, at: datetime) -> None:
+    """Let notices leave by the channels of their accounts. ``told``: notice → account."""
+    mails, hooks = _channels(set(told.values()), kind)
+    deliveries: list[dict[str, Any]] = []
+    if kind.gathers and mails:
+        about = {"account_ids": sorted(mails), "code": kind.code, "since": at - GATHERS_FOR}
+        mails -= {row.account_id for row in _ask(_SPOKEN_FOR, about)}
+    for notice, account in told.items():
+        if account in mails:
+            deliveries.append({"notice_id": notice, "target": "mail", "webhook_id": None})
+            if kind.gathers:
+                mails.discard(account)
+        deliveries += [
+            {"notice_id": notice, "target": f"webhook:{hook.id}", "webhook_id": hook.id}
+            for hook in hooks
+            if hook.account_id in (None, account)
+        ]
+    jobs.enqueue_all(DELIVER, insert_all(NoticeDelivery, deliveries))
 
 
 _notice, _delivery = cast("Table", Notice.__table__), cast("Table", NoticeDelivery.__table__)
@@ -247,26 +284,25 @@ _choice, _hook = cast("Table", NoticePreference.__table__), cast("Table", Webhoo
 
 # Built once and asked beside the unit of work: acts that tell people come in heaps.
 _SPOKEN_FOR = (
-    select(_notice.c.id)
+    select(_notice.c.account_id)
     .join(_delivery, _delivery.c.notice_id == _notice.c.id)
     .where(
-        _notice.c.account_id == bindparam("account_id"),
+        _notice.c.account_id.in_(bindparam("account_ids", expanding=True)),
         _notice.c.read_at.is_(None),
         _notice.c.kind == bindparam("code"),
         _notice.c.made_at > bindparam("since"),
         _delivery.c.target == "mail",
         _delivery.c.state.in_(("due", "sent")),
     )
-    .limit(1)
 )
-_CHOSEN = select(_choice.c.by_mail, _choice.c.by_webhook).where(
-    _choice.c.account_id == bindparam("account_id"), _choice.c.kind == bindparam("code")
+_CHOSEN = select(_choice.c.account_id, _choice.c.by_mail, _choice.c.by_webhook).where(
+    _choice.c.account_id.in_(bindparam("account_ids", expanding=True)), _choice.c.kind == bindparam("code")
 )
 _HOOKS = (
-    select(_hook.c.id)
+    select(_hook.c.id, _hook.c.account_id)
     .where(
         or_(
-            and_(bindparam("own", type_=Boolean), _hook.c.account_id == bindparam("account_id")),
+            _hook.c.account_id.in_(bindparam("account_ids", expanding=True)),
             and_(bindparam("site", type_=Boolean), _hook.c.account_id.is_(None)),
         ),
         _hook.c.disabled_at.is_(None),
@@ -277,32 +313,31 @@ _HOOKS = (
 
 @cache
 def _addition(dialect: str) -> Any:
-    """A notice, unless its fact has been told before, also by somebody at this very moment."""
-    add = upsert(_notice, dialect=dialect)
-    return add.on_conflict_do_nothing(index_elements=["account_id", "once"]).returning(_notice.c.id)
+    """Notices, unless their fact has been told before, also by somebody at this very moment."""
+    add = upsert(_notice, dialect=dialect).on_conflict_do_nothing(index_elements=["account_id", "once"])
+    return add.returning(_notice.c.public_id, _notice.c.id)
 
 
-def _ask(query: Any, values: Mapping[str, object]) -> Sequence[Any]:
+def _ask(query: Any, values: Mapping[str, object] | Sequence[Mapping[str, object]]) -> Sequence[Any]:
     """The rows that the database answers; what the session still holds back is written before."""
     db.session.flush()
     return db.session.connection().execute(query, values).all()
 
 
-def _is_spoken_for(told: Mapping[str, Any]) -> bool:
-    """Whether an earlier letter of this kind went out lately and its notice has not been read."""
-    about = {"account_id": told["account_id"], "code": told["kind"], "since": told["made_at"] - GATHERS_FOR}
-    return bool(_ask(_SPOKEN_FOR, about))
-
-
-def _channels(account_id: int, kind: Kind) -> tuple[bool, Sequence[int]]:
-    """Whether by mail, and by which webhooks."""
-    chosen = _ask(_CHOSEN, {"account_id": account_id, "code": kind.code})
-    by_mail, by_webhook = chosen[0] if chosen else (kind.by_mail, kind.by_webhook)
+def _channels(accounts: Collection[int], kind: Kind) -> tuple[set[int], Sequence[Any]]:
+    """Who of these is told by mail, and the webhooks by which any of them is."""
+    chosen = {
+        row.account_id: row for row in _ask(_CHOSEN, {"account_ids": sorted(accounts), "code": kind.code})
+    }
+    mails = {
+        one for one in accounts if kind.must_mail or (chosen[one].by_mail if one in chosen else kind.by_mail)
+    }
+    own = [one for one in accounts if (chosen[one].by_webhook if one in chosen else kind.by_webhook)]
     hooks: Sequence[Any] = ()
-    if by_webhook or kind.by_webhook:
+    if own or kind.by_webhook:
         # A person's own webhook follows the person's choice, the site's follows the kind.
-        hooks = _ask(_HOOKS, {"account_id": account_id, "own": by_webhook, "site": kind.by_webhook})
-    return by_mail or kind.must_mail, [row.id for row in hooks]
+        hooks = _ask(_HOOKS, {"account_ids": sorted(own), "site": kind.by_webhook})
+    return mails, hooks
 
 
 def mark_read(account_id: int, *, public_ids: Sequence[str] | None = None, at: datetime) -> int:

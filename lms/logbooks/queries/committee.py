@@ -480,25 +480,30 @@ def entrusted_enrolment(public_id: str, by: Actor) -> Enrolment:
 
 def entrustments(enrolment: Enrolment, *, today: date) -> list[Entrusted]:
     """The whole record of a trainee by item, the latest first. The caller holds the door."""
+    return entrustments_of([enrolment.id], today=today).get(enrolment.id, [])
+
+
+def entrustments_of(enrolment_ids: Collection[int], *, today: date) -> dict[int, list[Entrusted]]:
+    """The records of many trainees; who has none is left out. The caller holds the door."""
     rows = db.session.execute(
         select(Entrustment, Item, EntrustmentRevocation)
         .join(Decision, Decision.id == Entrustment.decision_id)
         .join(Item, Item.id == Decision.item_id)
         .outerjoin(EntrustmentRevocation, EntrustmentRevocation.entrustment_id == Entrustment.id)
-        .where(Entrustment.enrolment_id == enrolment.id)
-        .order_by(Entrustment.item_code, Entrustment.number.desc())
+        .where(Entrustment.enrolment_id.in_(list(enrolment_ids)))
+        .order_by(Entrustment.enrolment_id, Entrustment.item_code, Entrustment.number.desc())
     ).all()
-    held: dict[str, list[rules.Held]] = {}
+    held: dict[tuple[int, str], list[rules.Held]] = {}
     for record, _item, revocation in rows:
-        held.setdefault(record.item_code, []).append(
+        held.setdefault((record.enrolment_id, record.item_code), []).append(
             rules.Held(record.number, record.from_on, record.expires_on, revocation is not None)
         )
-    return [
-        Entrusted(
-            record, item, rules.standing(held[record.item_code], record.number, today=today), revocation
-        )
-        for record, item, revocation in rows
-    ]
+    found: dict[int, list[Entrusted]] = {}
+    for record, item, revocation in rows:
+        all_of_item = held[record.enrolment_id, record.item_code]
+        standing = rules.standing(all_of_item, record.number, today=today)
+        found.setdefault(record.enrolment_id, []).append(Entrusted(record, item, standing, revocation))
+    return found
 
 
 def entrustment(public_id: str, by: Actor, *, today: date) -> tuple[Entrusted, Enrolment]:
