@@ -43,18 +43,19 @@ def add_sample_test(
     )
     if known is not None:
         return known
+    purpose = rules.Purpose(content.get("purpose", rules.Purpose.EXAM))
     bank_titles = content["bank"]
     bank = db.session.scalar(
         select(ItemBank).where(
             ItemBank.programme_id == cohort.programme_id,
             ItemBank.title_en == bank_titles["en"],
-            ItemBank.purpose == rules.Purpose.EXAM,
+            ItemBank.purpose == purpose,
         )
     )
     if bank is None:
         bank = create_bank(
             cohort.programme,
-            purpose=rules.Purpose.EXAM,
+            purpose=purpose,
             title_zh=bank_titles["zh"],
             title_en=bank_titles["en"],
             at=at,
@@ -71,6 +72,8 @@ def add_sample_test(
         closes_at=closes_at or at + timedelta(days=60),
         cut_percent=content["cut_percent"],
         attempts_allowed=content["attempts_allowed"],
+        purpose=purpose,
+        choose=content.get("choose"),
         is_sample=True,
         at=at,
         by=by,
@@ -92,15 +95,17 @@ def _sample_question(
     )
     if known is not None:
         return known
+    body, key = _asked(item)
     return add_question(
         bank,
         code=item["code"],
         kind=item["type"],
-        body={"stem": item["stem"], "options": item["options"]},
-        key={"right": item["right"]},
+        body=body,
+        key=key,
         rationale=item["rationale"],
         source=item["source"],
         is_sample=True,
+        facts=Facts(topic=item.get("topic", "")),
         at=at,
         by=by,
     )
@@ -153,5 +158,11 @@ def _asked(item: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if item["type"] == "NUM":
         body = {"stem": item["stem"], "units": item["units"]}
         return body, {"value": item["value"], "tolerance": "0", "unit": item["unit"]}
+    if "asks" in item:
+        asked = [_asked({"type": "", **ask}) for ask in item["asks"]]
+        return (
+            {"stem": item["stem"], "asks": [body for body, _key in asked]},
+            {"asks": [key for _body, key in asked]},
+        )
     options = TRUE_FALSE if item["type"] == "TF" else item["options"]
     return {"stem": item["stem"], "options": options}, {"right": item["right"]}
