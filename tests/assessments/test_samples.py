@@ -86,6 +86,6 @@ def test_ordinary_questions_are_not_chosen_from(app, cast, at):
 def made(cast, versions, at, **more):
     """A test of these."""
     return services.make_test(
-        cast.cohort, versions, title_zh="测验", title_en="Test", duration_s=1800, cut_percent=60,
+        cast.cohort, (), cases=versions, title_zh="测验", title_en="Test", duration_s=1800, cut_percent=60,
         opens_at=at, closes_at=at + timedelta(days=1), at=at, by=None, **more,
     )  # fmt: skip

@@ -37,14 +37,15 @@ def make_test(
     attempts_allowed: int = 1,
     release: str = rules.Release.AT_ONCE,
     purpose: rules.Purpose = rules.Purpose.EXAM,
-    choose: int | None = None,
+    cases: Sequence[QuestionVersion] = (),
+    choose: int = 0,
     is_sample: bool = False,
     at: datetime,
     by: Actor | None,
 ) -> Test:
     """Draft a test for a cohort with its sealed form: its questions in the marks that they are worth, from banks of one purpose.
 
-    ``choose``: of how many of the questions candidates answer, where they choose among all; those are worth the same.
+    ``cases``: come after the ``versions``; each candidate chooses so many of them, and they are worth the same.
     """
     if by is not None:
         policy.require(by, Permission.TEST_MANAGE, cohort)
@@ -55,6 +56,8 @@ def make_test(
         cut_percent=cut_percent,
         attempts_allowed=attempts_allowed,
     )
+    own = list(versions)
+    versions = [*own, *cases]
     if not versions:
         raise RuleBroken("no_items", _("A test needs at least one question."))
     if len({version.question_id for version in versions}) != len(versions):
@@ -67,7 +70,7 @@ def make_test(
             "wrong_bank", _("Tests take their questions from exam banks of their own programme.")
         )
     keys = queries.newest_keys(version.id for version in versions)
-    cells = _to_choose_from(versions, keys, choose) if choose is not None else ()
+    cells = [(0, Cell(len(own)))] * len(own) + _to_choose_from(cases, keys, choose) if cases else ()
     test = Test(
         cohort_id=cohort.id,
         title_zh=title_zh,
@@ -114,7 +117,7 @@ def _to_choose_from(
             "choose_marks",
             _("Where candidates choose, say the marks: all questions to choose from are worth the same."),
         )
-    return [(0, line)] * len(versions)
+    return [(1, line)] * len(versions)
 
 
 def publish(test: Test, *, at: datetime, by: Actor | None) -> Test:

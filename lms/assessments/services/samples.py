@@ -61,10 +61,11 @@ def add_sample_test(
             at=at,
             by=by,
         )
-    versions = [_sample_question(bank, item, at=at, by=by) for item in content["items"]]
+    versions = [add_sample_question(bank, item, at=at, by=by) for item in content["items"]]
+    choose = content.get("choose", 0)
     test = make_test(
         cohort,
-        versions,
+        () if choose else versions,
         title_zh=title_zh,
         title_en=title_en,
         duration_s=content["duration_s"],
@@ -73,7 +74,8 @@ def add_sample_test(
         cut_percent=content["cut_percent"],
         attempts_allowed=content["attempts_allowed"],
         purpose=purpose,
-        choose=content.get("choose"),
+        cases=versions if choose else (),
+        choose=choose,
         is_sample=True,
         at=at,
         by=by,
@@ -81,7 +83,7 @@ def add_sample_test(
     return publish(test, at=at, by=by)
 
 
-def _sample_question(
+def add_sample_question(
     bank: ItemBank, item: Mapping[str, Any], *, at: datetime, by: Actor | None
 ) -> QuestionVersion:
     """A question of the sample, added if the bank (of another cohort's sample) does not hold it yet."""
