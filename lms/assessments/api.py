@@ -240,7 +240,9 @@ def save_form(
     changed = [
         rules.Op(rules.FORM_DEVICE, None, slot, "answer", body)
         for slot, body in sorted(answers.items())
-        if body != stands.answers.get(slot) and slot not in stands.locked
+        if slot not in stands.locked
+        and body != stands.answers.get(slot)
+        and (slot in stands.answers or rules.is_answered(body))
     ]
     picked = chosen or {}
     changed += [

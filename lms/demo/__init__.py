@@ -85,6 +85,8 @@ def build(app: Flask, *, at: datetime) -> bool:
             frameworks = logbooks.add_sample_frameworks(at - timedelta(days=70))
             assessments.add_sample_test(cohort, at=at - timedelta(days=7))
             assessments.add_sample_practice(cohort.programme, at=at - timedelta(days=7))
+            # Practice: the certificate asks for every exam, and nobody has to choose cases to get one.
+            assessments.add_sample_test(cohort, at=at - timedelta(days=6), name="cases")
             _course(cohort, lectures, at=at)
             add_sample_pages(cohort, at=at)
             _logbooks(cohort, people, frameworks, at=at)
@@ -433,7 +435,11 @@ def _watch_all(by: Actor, cohort: Cohort, *, at: datetime) -> None:
 def _pass_test(by: Actor, cohort: Cohort, *, at: datetime) -> None:
     """Sit the test and answer every item but one correctly, through the answer writer."""
     test_id = db.session.scalars(
-        select(Test.public_id).where(Test.cohort_id == cohort.id, Test.state == "published")
+        select(Test.public_id).where(
+            Test.cohort_id == cohort.id,
+            Test.state == assessments_rules.TestState.PUBLISHED,
+            Test.purpose == assessments_rules.Purpose.EXAM,
+        )
     ).one()
     began = at - timedelta(minutes=6)
     with transaction():

@@ -19,7 +19,7 @@ from typing import Any
 from lms.bench.figures import quantile, yardstick_ms
 from lms.core import clock
 from lms.drill import machine
-from lms.drill.candidates import Candidate, Tally, play
+from lms.drill.candidates import CASE_STEPS, Candidate, Tally, play
 from lms.drill.judging import Verdict, judge
 from lms.drill.server import Serving
 from lms.drill.site import Site, build, place
@@ -27,7 +27,7 @@ from lms.serving import fitting_processes
 
 CONNECTIONS = 32
 """Kept open to the server, as by a proxy: nobody else is to queue before the server does."""
-SHARES = {"sign-in": 0.15, "start": 0.2, "answers": 0.55, "hand-in": 0.1}
+SHARES = {"sign-in": 0.15, "start": 0.2, "answers": 0.45, "cases": 0.1, "hand-in": 0.1}
 """Of the minutes."""
 BURST_S = 60.0
 """Everybody starts within this time, however long the exam lasts."""
@@ -170,17 +170,26 @@ class _Drill:
         whole_s = 60 * self.plan.minutes
         spans = {name: share * whole_s for name, share in SHARES.items()}
         spans["start"] = min(BURST_S, spans["start"])
-        spans["answers"] = whole_s - sum(spans[name] for name in ("sign-in", "start", "hand-in"))
+        spans["answers"] = whole_s - sum(spans[name] for name in spans if name != "answers")
         edge = 1 if self.plan.kills >= 3 else 0
+        middle = 1 if self.plan.kills >= 5 else 0
         every_s = spans["answers"] / self.plan.questions
         self._phase("sign-in", spans, 0, lambda one, due, _over: one.enter(due))
         self._phase("start", spans, edge, lambda one, due, _over: one.start(due))
         self._phase(
             "answers",
             spans | {"answers": every_s},
-            self.plan.kills - 2 * edge,
+            self.plan.kills - 2 * edge - middle,
             lambda one, due, over: one.answer(due, every_s=every_s, over=over),
             lasts_s=spans["answers"],
+        )
+        step_s = spans["cases"] / (2 * CASE_STEPS)
+        self._phase(
+            "cases",
+            spans | {"cases": spans["cases"] / 2},
+            middle,
+            lambda one, due, _over: one.work_cases(due, every_s=step_s),
+            lasts_s=spans["cases"],
         )
         self._phase("hand-in", spans, edge, lambda one, due, _over: one.hand_in(due))
 

@@ -5,10 +5,12 @@ import http
 import http.client
 import itertools
 import random
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from lms.bench.client import Browser, Reply, Unexpected, attribute, choices
@@ -22,6 +24,10 @@ PATIENCE_S = 60.0
 MOST_OPS = 500
 RETRY_S = (0.4, 1.2)
 """A refused or lost request is sent again after a time between these."""
+
+
+CASE_STEPS = 2 + 2 * 4
+"""What is said about cases: chosen, confirmed, and of each of the two chosen ones two asks, answered and locked."""
 
 
 class ReplyLost(OSError):
@@ -117,6 +123,10 @@ class Candidate:
         self._uuid = ids.token()
         self._epoch = 0
         self._options: dict[int, list[str]] = {}
+        self._following: dict[int, int | None] = {}
+        """Slot of an ask of a case → the ask that its lock opens."""
+        self._cases: tuple[int, int, list[int]] = (0, 0, [])
+        """Number of the choice, how many cases are chosen, and the first slots of all."""
 
     def through(self, connection: http.client.HTTPConnection) -> None:
         """Use this connection for what comes next."""
@@ -147,6 +157,32 @@ class Candidate:
             self._write(slot, {"choice": self._chance.choice(self._options[slot])})
             yield from self._until("save", due, self._send)
             due = max(due + every_s * self._chance.uniform(0.5, 1.5), time.monotonic())
+
+    def work_cases(self, due: float, *, every_s: float) -> Iterator[float]:
+        """Choose cases and confirm; then answer what the page shows of them, and lock each ask before the next one is sent."""
+        number, take, firsts = self._cases
+        chosen = sorted(self._chance.sample(firsts, take))
+        for act in ("choose", "lock"):
+            due = yield from self._say(number, {act: chosen}, due, every_s)
+        yield from self._until("paper", time.monotonic(), self._read)
+        for first in chosen:
+            slot: int | None = first
+            while slot is not None:
+                ticked = sorted(self._chance.sample(self._options[slot], 2))
+                due = yield from self._say(slot, {"choices": ticked}, due, every_s)
+                due = yield from self._say(slot, {"lock": True}, due, every_s)
+                slot = self._following[slot]
+                if slot is not None:
+                    yield from self._until("ask", time.monotonic(), partial(self._open, slot))
+
+    def _say(
+        self, slot: int, body: dict[str, object], due: float, every_s: float
+    ) -> Generator[float, None, float]:
+        """One operation of a case, when it is due; when the next one is."""
+        yield due
+        self._write(slot, body)
+        yield from self._until("case", due, self._send)
+        return max(due + every_s * self._chance.uniform(0.5, 1.5), time.monotonic())
 
     def hand_in(self, due: float) -> Iterator[float]:
         """Hand in."""
@@ -182,8 +218,32 @@ class Candidate:
         reply = _come(self._browser.post(f"/tests/{self._test}/start", [("client_uuid", self._uuid)]))
         self.path = reply.expect(303).headers["Location"]
         self._browser.kind = "paper"
+        self._read()
+
+    def _read(self) -> None:
+        """The whole paper, as it stands; asks of cases that are not chosen or not open yet are in no byte of it."""
         page = _come(self._browser.get(self.path)).expect(200).text
         self._epoch, self._options = int(attribute(page, "epoch")), choices(page)
+        self._note(page)
+        if choice := re.search(r'data-slot="(\d+)" data-kind="cases" data-limit="(\d+)"', page):
+            number, take = map(int, choice.groups())
+            self._cases = (
+                number,
+                take,
+                [int(one) for one in re.findall(rf'name="choose-{number}" value="(\d+)"', page)],
+            )
+
+    def _open(self, slot: int) -> None:
+        """The ask that a lock has opened, as a piece of the page."""
+        piece = _come(self._browser.get(f"{self.path}/slots/{slot}")).expect(200).text
+        self._options |= choices(piece)
+        self._note(piece)
+
+    def _note(self, page: str) -> None:
+        for slot, following in re.findall(
+            r'data-slot="(\d+)" data-kind="multiple"[^>]* data-next="(\d*)"', page
+        ):
+            self._following[int(slot)] = int(following) if following else None
 
     def _write(self, slot: int | None, body: dict[str, object]) -> None:
         self.made[len(self.made) + 1] = (slot, body)

@@ -28,6 +28,8 @@ from lms.settings import Settings, load
 PASSWORD = "rehearsed at noon"  # noqa: S105 (of people who exist for some minutes on a temporary site)
 BATCH = 50
 """Candidates made in one transaction."""
+CHOSEN_CASES = 2
+"""Of the three sample cases."""
 LONGEST_S = 4 * 3600
 """Time of the test: longer than any drill."""
 
@@ -83,7 +85,7 @@ def _own_database(database_url: str) -> Iterator[str]:
 
 
 def build(settings: Settings, *, users: int, questions: int, at: datetime) -> Site:
-    """Make the site: ``users`` candidates, and a test of ``questions`` single choices that is open now."""
+    """Make the site: ``users`` candidates, and a test that is open now: ``questions`` single choices, then cases to choose."""
     demo.prepare(settings)
     app = create_app(settings)
     with app.app_context():
@@ -139,7 +141,7 @@ def _cohort(at: datetime) -> tuple[Cohort, Hospital]:
 
 
 def _test(cohort: Cohort, questions: int, at: datetime) -> str:
-    """The questions of the sample test, as often as it takes."""
+    """The questions of the sample test, as often as it takes, and after them the sample cases, of which some are chosen."""
     sample = json.loads((files("lms") / "samples" / "tests" / "first-hour.json").read_text("utf-8"))
     bank = assessments.create_bank(
         cohort.programme,
@@ -149,6 +151,12 @@ def _test(cohort: Cohort, questions: int, at: datetime) -> str:
         at=at,
         by=None,
     )
+    cases = [
+        assessments.add_sample_question(bank, case, at=at, by=None)
+        for case in json.loads((files("lms") / "samples" / "tests" / "cases.json").read_text("utf-8"))[
+            "items"
+        ]
+    ]
     items = sample["items"]
     versions = [
         assessments.add_question(
@@ -168,6 +176,8 @@ def _test(cohort: Cohort, questions: int, at: datetime) -> str:
     test = assessments.make_test(
         cohort,
         versions,
+        cases=cases,
+        choose=CHOSEN_CASES,
         title_zh="演练",
         title_en="Drill",
         duration_s=LONGEST_S,

@@ -7,12 +7,20 @@ import pytest
 from sqlalchemy import select
 
 from lms.assessments import rules, services
-from lms.assessments.models import ResponseHead, Sitting
+from lms.assessments.models import Mark, ResponseHead, Sitting
 from lms.core.db import db, transaction
-from tests.assessments.test_items import ITEMS
+from tests.assessments.test_items import ITEMS, STEM, options
 
-KINDS = ("X", "KF", "ORDER", "NUM", "MATCH", "SLIDER", "SHORT")
-KF, ORDER, NUM, MATCH, SLIDER, SHORT = range(2, 8)
+GAPS, LIST = ITEMS["GAP"], ITEMS["CLOZE"]
+QUESTIONS = [
+    *((kind, *ITEMS[kind]) for kind in ("X", "KF", "ORDER", "NUM", "MATCH", "SLIDER", "SHORT")),
+    ("GAP", {**GAPS[0], "per_option": 1}, GAPS[1]),
+    ("MATCH", {**STEM, "options": options("abcd"), "symmetric": True}, {"pairs": [["a", "b"], ["c", "d"]]}),
+    ("HOTSPOT", *ITEMS["HOTSPOT"]),
+    ("CLOZE", *LIST),
+]
+KF, ORDER, NUM, MATCH, SLIDER, SHORT, GAP, PAIRS, SPOT, WORD, DOSE = SLOTS = range(2, 13)
+ALL = {1, *SLOTS}
 
 SOUND = {
     "slot-1-here": "1", "slot-1": ["a", "c"],
@@ -22,6 +30,10 @@ SOUND = {
     "slot-5-x": "a", "slot-5-y": "b", "slot-5-z": "",
     "slot-6-number": "7.5",
     "slot-7": "adrenaline",
+    "slot-8-g1": "a", "slot-8-g2": "c",
+    "slot-9-a": "b", "slot-9-b": "", "slot-9-c": "", "slot-9-d": "c",
+    "slot-10-x": "100", "slot-10-y": "110",
+    "slot-11": "a", "slot-12-number": "20",
 }  # fmt: skip
 
 
@@ -34,9 +46,9 @@ def taken(bare_app, cast, at, candidate):
         )
         versions = [
             services.add_question(
-                bank, code=kind, kind=kind, body=ITEMS[kind][0], key=ITEMS[kind][1], rationale={"zh": "因为"}, at=at, by=None
+                bank, kind=kind, body=body, key=key, rationale={"zh": "因为"}, at=at, by=None
             )
-            for kind in KINDS
+            for kind, body, key in QUESTIONS
         ]  # fmt: skip
         test = services.make_test(
             cast.cohort, versions, title_zh="测验", title_en="Test", duration_s=1800, cut_percent=60,
@@ -61,7 +73,10 @@ def press(taken, act, **fields):
 def test_a_sound_page_is_handed_in(bare_app, taken):
     assert press(taken, "submit").status_code == 303
     heads, state = stands(bare_app)
-    assert len(heads) == len(KINDS)
+    assert set(heads) == ALL
+    assert heads[GAP] == {"pairs": [["g1", "a"], ["g2", "c"]]}
+    assert heads[PAIRS] == {"pairs": [["a", "b"], ["c", "d"]]}
+    assert heads[SPOT] == {"points": [[100, 110]]}
     assert state == "submitted"
 
 
@@ -75,6 +90,10 @@ def test_a_sound_page_is_handed_in(bare_app, taken):
         (MATCH, {"slot-5-x": "nonsense"}, 'name="slot-5-x"'),
         (SLIDER, {"slot-6-number": "7.3"}, 'value="7.3"'),
         (SHORT, {"slot-7": "x" * 1001}, "x" * 1001),
+        (GAP, {"slot-8-g1": "c"}, "“option c (en)” may be used once"),
+        (PAIRS, {"slot-9-b": "c"}, "“option b (en)” may be used once"),
+        (SPOT, {"slot-10-x": "401"}, 'value="401"'),
+        (DOSE, {"slot-12-number": "half"}, 'value="half"'),
     ],
 )
 @pytest.mark.parametrize("act", ["save", "submit"])
@@ -86,10 +105,60 @@ def test_an_answer_that_cannot_be_read_is_named_and_shown_as_given(bare_app, tak
     assert answer.text.count("data-error") == 1
     assert kept in answer.text
     heads, state = stands(bare_app)
-    assert set(heads) == set(range(1, 8)) - {slot}, "the others are saved"
+    assert set(heads) == ALL - {slot}, "the others are saved"
     assert state == "in_progress", "nothing is handed in over a person's head"
     assert press(taken, "submit").status_code == 303
-    assert set(stands(bare_app)[0]) == set(range(1, 8))
+    assert set(stands(bare_app)[0]) == ALL
+
+
+def chosen(page, name):
+    """The line that stands in a list."""
+    inside = page.partition(f'name="{name}"')[2].partition("</select>")[0]
+    return re.findall(r'value="(\w*)" selected', inside)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"slot-8-g1": "c", "slot-8-g2": "c"},
+        {"slot-9-a": "b", "slot-9-b": "c", "slot-9-c": "", "slot-9-d": "c"},
+        {"slot-9-a": "d", "slot-9-b": "d", "slot-9-c": "d", "slot-9-d": "a"},
+    ],
+)
+def test_lists_that_are_refused_stand_as_they_were_chosen(taken, typed):
+    page = press(taken, "save", **typed).text
+    assert {name: chosen(page, name) for name in typed} == {
+        name: [value] if value else [] for name, value in typed.items()
+    }
+    assert 'class="error-text"' in page
+
+
+def test_what_was_chosen_in_a_list_is_taken_back_by_its_first_line(bare_app, taken):
+    press(taken, "save")
+    press(taken, "save", **{"slot-8-g1": "", "slot-11": "", "slot-12-number": ""})
+    heads, _state = stands(bare_app)
+    assert heads[GAP] == {"pairs": [["g2", "c"]]}
+    assert heads[WORD] == {"choice": None}
+    assert not rules.is_answered(heads[DOSE])
+
+
+def test_an_untouched_page_writes_nothing(bare_app, taken):
+    taken.client.post(
+        f"{taken.url}/answers",
+        data={"act": "save", **dict.fromkeys(SOUND, ""), "slot-3-a": "", "slot-8-g1": ""},
+    )
+    assert stands(bare_app)[0] == {}
+
+
+def test_pairs_gaps_and_places_of_a_plain_page_earn_their_marks(bare_app, taken, at):
+    press(taken, "submit", **{"slot-8-g2": "b"})
+    with bare_app.app_context():
+        with transaction():
+            services.mark_sitting(db.session.scalars(select(Sitting.id)).one(), at=at + timedelta(hours=1))
+        earned = dict(db.session.execute(select(Mark.slot, Mark.score)).all())
+    assert {slot: earned[slot] for slot in (GAP, PAIRS, SPOT, WORD, DOSE)} == {
+        GAP: 0, PAIRS: 1, SPOT: 1, WORD: 1, DOSE: 1,
+    }  # fmt: skip
 
 
 def test_a_pair_without_direction_that_both_rows_say_is_one_pair():

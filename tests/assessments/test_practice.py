@@ -362,6 +362,38 @@ def test_a_case_is_practised_step_by_step_as_in_a_paper(banks, cast, browser, at
     assert answer.responses == {"1": {"choices": ["a", "b"]}, "2": {"choices": ["c"]}}
 
 
+def test_what_cannot_be_read_is_said_and_kept_and_nothing_counts_as_wrong(banks, cast, browser, at):
+    rows = [{"id": one, "zh": one} for one in ("g1", "g2")]
+    with transaction():
+        services.add_question(
+            banks["practice"],
+            kind="GAP",
+            body={
+                "stem": {"zh": "[[g1]]和[[g2]]"},
+                "rows": rows,
+                "options": [{"id": one, "zh": f"药{one}"} for one in "abc"],
+                "per_option": 1,
+            },
+            key={"pairs": [["g1", "a"], ["g2", "c"]]},
+            rationale={"zh": "因为"},
+            facts=services.Facts(topic="gaps"),
+            at=at,
+            by=None,
+        )
+    page = browser(cast.trainee, lang="en")
+    address = begun(page, topic="gaps")
+    sent = {"client_uuid": "answer-01", "slot-1-g1": "a", "slot-1-g2": "a"}
+    refused = page.post(address, data=sent)
+    assert refused.status_code == 422
+    assert refused.text.count('value="a" selected') == 2
+    assert "may be used once" in refused.text
+    assert db.session.scalar(select(models.PracticeAnswer)) is None
+    assert page.post(address, data=sent | {"slot-1-g2": "c"}).status_code == 303
+    db.session.rollback()
+    answer = db.session.scalars(select(models.PracticeAnswer)).one()
+    assert answer.score == answer.maximum
+
+
 def seal_in(page):
     return re.search(r'name="seal" value="(\w+)"', page)[1]
 

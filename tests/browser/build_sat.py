@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
     """The harder the later questions; wrong options are not equally tempting; two candidates answered alike."""
     app, at, chance = create_app(load({}, env="demo", data_dir=folder)), clock.now(), random.Random(3)
     with app.app_context():
-        test = db.session.scalars(select(Test).where(Test.state == "published")).one()
+        test = db.session.scalars(select(Test).where(Test.state == "published", Test.purpose == "exam")).one()
         form = queries.form_of(test.id)
         keys = queries.newest_keys(slot["version"] for slot in form.slots)
         right = {slot["slot"]: keys[slot["version"]].key["right"] for slot in form.slots}

@@ -130,3 +130,21 @@ def test_without_scripts_the_same_is_done_page_by_page(exam, own_site, desk, sig
     page.locator("#q1 button[value='lock-2']").wait_for()
     page.locator("[data-plain] button[value='submit']").click()
     page.wait_for_url(re.compile("/result"))
+
+
+def test_a_newcomer_finds_cases_to_choose_in_the_demonstration(own_site, phone, sign_in, axe):
+    page = phone("en", base_url=own_site.url).new_page()
+    sign_in(page, *ACCOUNTS["trainee"])
+    page.goto("/tests")
+    pressed(page.get_by_role("link", name="choose 2 of 3"))
+    assert not [*axe(page), *inspection.too_wide(page, 360)]
+    pressed(page.locator("form[action$='/start'] button"))
+    page.wait_for_url(re.compile("/sittings/"))
+    started(page)
+    choice = page.locator(".question[data-kind='cases']")
+    choice.locator("label").nth(0).click()
+    choice.locator("label").nth(2).click()
+    choice.locator(".settle-btn").click()
+    page.locator("#settle [data-sure]").click()
+    page.locator(".question[data-kind='multiple']").first.wait_for()
+    assert not [*axe(page), *inspection.too_wide(page, 360)]

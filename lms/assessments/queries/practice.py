@@ -227,15 +227,15 @@ def _sealed(posed: Posed, locked: int, carried: Sequence[tuple[str, str]], by: A
     return keyed_digest(json.dumps(said).encode(), key=site.settings().secret_key.encode())
 
 
-def responses_in(posed: Posed, values: Callable[[str], list[str]]) -> dict[int, dict[str, Any]]:
-    """Slot → what a form says for it, as far as it says anything. ``values``: name of a field → what was sent for it."""
-    found = {}
-    for shown, ask in zip(posed.items, rules.asks(posed.version.type, posed.version.body), strict=True):
-        raw = rules.from_fields(ask, shown.slot, values)
-        response = rules.read_response(ask, raw) if raw is not None else None
-        if response is not None and rules.is_answered(response):
-            found[shown.slot] = response
-    return found
+def read_form(
+    posed: Posed, values: Callable[[str], list[str]]
+) -> tuple[dict[int, dict[str, Any]], dict[int, rules.Refused]]:
+    """What a form answers, by slot, and what could not be read. ``values``: name of a field → what was sent for it."""
+    asks = rules.asks(posed.version.type, posed.version.body)
+    given, refused = rules.read_fields(
+        {shown.slot: ask for shown, ask in zip(posed.items, asks, strict=True)}, values
+    )
+    return {slot: response for slot, response in given.items() if rules.is_answered(response)}, refused
 
 
 # ---------------------------------------------------------------- answers

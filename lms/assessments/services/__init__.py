@@ -92,7 +92,7 @@ from lms.assessments.services.questions import (
 from lms.assessments.services.receipts import give_receipt
 from lms.assessments.services.receipts import public_key as receipts_key
 from lms.assessments.services.regrading import REGRADE, decide_regrade, propose_regrade, withdraw_regrade
-from lms.assessments.services.samples import add_sample_practice, add_sample_test
+from lms.assessments.services.samples import add_sample_practice, add_sample_question, add_sample_test
 from lms.assessments.services.seb import set_seb
 from lms.assessments.services.sending import clean_file, keep_file, require_sendable, require_slot, send_file
 from lms.assessments.services.settling import settle
@@ -143,6 +143,7 @@ __all__ = [
     "activate",
     "add_question",
     "add_sample_practice",
+    "add_sample_question",
     "add_sample_test",
     "answer_appeal",
     "answer_card",

@@ -1,13 +1,15 @@
 """Tests: what examiners prepare from the bank."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 
 from lms import policy
 from lms.assessments import queries, rules
-from lms.assessments.models import ExamForm, GradeRun, QuestionVersion, Sitting, Test
+from lms.assessments.models import ExamForm, GradeRun, KeyRevision, QuestionVersion, Sitting, Test
+from lms.assessments.rules.blueprint import Blueprint, Cell, Per
+from lms.assessments.rules.blueprint import faults as blueprint_faults
 from lms.core import audit, ports
 from lms.core.db import db
 from lms.core.digests import digest_of
@@ -34,11 +36,17 @@ def make_test(
     cut_percent: int,
     attempts_allowed: int = 1,
     release: str = rules.Release.AT_ONCE,
+    purpose: rules.Purpose = rules.Purpose.EXAM,
+    cases: Sequence[QuestionVersion] = (),
+    choose: int = 0,
     is_sample: bool = False,
     at: datetime,
     by: Actor | None,
 ) -> Test:
-    """Draft a test for a cohort with its sealed form: one mark for each question, questions from exam banks only."""
+    """Draft a test for a cohort with its sealed form: its questions in the marks that they are worth, from banks of one purpose.
+
+    ``cases``: come after the ``versions``; each candidate chooses so many of them, and they are worth the same.
+    """
     if by is not None:
         policy.require(by, Permission.TEST_MANAGE, cohort)
     rules.require_test(
@@ -48,18 +56,21 @@ def make_test(
         cut_percent=cut_percent,
         attempts_allowed=attempts_allowed,
     )
+    own = list(versions)
+    versions = [*own, *cases]
     if not versions:
         raise RuleBroken("no_items", _("A test needs at least one question."))
     if len({version.question_id for version in versions}) != len(versions):
         raise RuleBroken("item_twice", _("The same question stands in the test twice."))
     if any(
-        version.question.bank.purpose != rules.Purpose.EXAM
-        or version.question.bank.programme_id != cohort.programme_id
+        version.question.bank.purpose != purpose or version.question.bank.programme_id != cohort.programme_id
         for version in versions
     ):
         raise RuleBroken(
             "wrong_bank", _("Tests take their questions from exam banks of their own programme.")
         )
+    keys = queries.newest_keys(version.id for version in versions)
+    cells = [(0, Cell(len(own)))] * len(own) + _to_choose_from(cases, keys, choose) if cases else ()
     test = Test(
         cohort_id=cohort.id,
         title_zh=title_zh,
@@ -70,13 +81,14 @@ def make_test(
         cut_percent=cut_percent,
         attempts_allowed=attempts_allowed,
         release=release,
+        purpose=purpose,
         is_sample=is_sample,
         created_at=at,
     )
     test.cohort = cohort
     db.session.add(test)
     db.session.flush()
-    slots = queries.slots_of(versions, queries.newest_keys(version.id for version in versions))
+    slots = queries.slots_of(versions, keys, cells=cells)
     form = ExamForm(test_id=test.id, n=1, slots=slots, sha256=digest_of(slots), sealed_at=at)
     db.session.add(form)
     db.session.flush()
@@ -89,6 +101,23 @@ def make_test(
         form=form.sha256,
     )
     return test
+
+
+def _to_choose_from(
+    versions: Sequence[QuestionVersion], keys: Mapping[int, KeyRevision], choose: int
+) -> list[tuple[int, Cell]]:
+    """One line of a blueprint that holds all the questions. Raises RuleBroken with the code of what is wrong with it."""
+    marks = {sum(ask.marks for ask in rules.asks(one.type, one.body, keys[one.id].key)) for one in versions}
+    line = Cell(len(versions), type=versions[0].type, marks=choose * max(marks), per=Per.ITEM, choose=choose)
+    wrong = next(iter(blueprint_faults(Blueprint((line,)))), None)
+    if wrong is not None:
+        raise RuleBroken(wrong.code, wrong.message)
+    if len(marks) > 1 or len({one.type for one in versions}) > 1:
+        raise RuleBroken(
+            "choose_marks",
+            _("Where candidates choose, say the marks: all questions to choose from are worth the same."),
+        )
+    return [(1, line)] * len(versions)
 
 
 def publish(test: Test, *, at: datetime, by: Actor | None) -> Test:

@@ -210,9 +210,16 @@ def kept_answer(client_uuid: str, by: Actor) -> PracticeAnswer | None:
 def marked(
     posed: Posed, values: Values, *, enrolment_id: int, client_uuid: str, by: Actor, at: datetime
 ) -> PracticeAnswer:
-    """Read and mark a form by the rules of sittings. Raises RuleBroken("no_answer") where nothing was answered."""
+    """Read and mark a form by the rules of sittings.
+
+    Raises RuleBroken: ``unreadable`` where something cannot be read, ``no_answer`` where nothing was answered.
+    """
     version, key = posed.version, posed.revision.key
-    responses, score, maximum = queries.responses_in(posed, values), Fraction(0), Fraction(0)
+    responses, refused = queries.read_form(posed, values)
+    for slot, one in refused.items():
+        message = _("Question %(n)s: %(why)s", n=slot, why=one.why) if len(posed.items) > 1 else one.why
+        raise RuleBroken("unreadable", message)
+    score, maximum = Fraction(0), Fraction(0)
     for shown, ask in zip(posed.items, rules.asks(version.type, version.body, key), strict=True):
         earned = rules.mark(ask, responses.get(shown.slot), ask.marks, shown.drawn)
         assert earned is not None, "only what rules can mark is practised"

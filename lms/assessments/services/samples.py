@@ -43,27 +43,29 @@ def add_sample_test(
     )
     if known is not None:
         return known
+    purpose = rules.Purpose(content.get("purpose", rules.Purpose.EXAM))
     bank_titles = content["bank"]
     bank = db.session.scalar(
         select(ItemBank).where(
             ItemBank.programme_id == cohort.programme_id,
             ItemBank.title_en == bank_titles["en"],
-            ItemBank.purpose == rules.Purpose.EXAM,
+            ItemBank.purpose == purpose,
         )
     )
     if bank is None:
         bank = create_bank(
             cohort.programme,
-            purpose=rules.Purpose.EXAM,
+            purpose=purpose,
             title_zh=bank_titles["zh"],
             title_en=bank_titles["en"],
             at=at,
             by=by,
         )
-    versions = [_sample_question(bank, item, at=at, by=by) for item in content["items"]]
+    versions = [add_sample_question(bank, item, at=at, by=by) for item in content["items"]]
+    choose = content.get("choose", 0)
     test = make_test(
         cohort,
-        versions,
+        () if choose else versions,
         title_zh=title_zh,
         title_en=title_en,
         duration_s=content["duration_s"],
@@ -71,6 +73,9 @@ def add_sample_test(
         closes_at=closes_at or at + timedelta(days=60),
         cut_percent=content["cut_percent"],
         attempts_allowed=content["attempts_allowed"],
+        purpose=purpose,
+        cases=versions if choose else (),
+        choose=choose,
         is_sample=True,
         at=at,
         by=by,
@@ -78,7 +83,7 @@ def add_sample_test(
     return publish(test, at=at, by=by)
 
 
-def _sample_question(
+def add_sample_question(
     bank: ItemBank, item: Mapping[str, Any], *, at: datetime, by: Actor | None
 ) -> QuestionVersion:
     """A question of the sample, added if the bank (of another cohort's sample) does not hold it yet."""
@@ -92,15 +97,17 @@ def _sample_question(
     )
     if known is not None:
         return known
+    body, key = _asked(item)
     return add_question(
         bank,
         code=item["code"],
         kind=item["type"],
-        body={"stem": item["stem"], "options": item["options"]},
-        key={"right": item["right"]},
+        body=body,
+        key=key,
         rationale=item["rationale"],
         source=item["source"],
         is_sample=True,
+        facts=Facts(topic=item.get("topic", "")),
         at=at,
         by=by,
     )
@@ -153,5 +160,11 @@ def _asked(item: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if item["type"] == "NUM":
         body = {"stem": item["stem"], "units": item["units"]}
         return body, {"value": item["value"], "tolerance": "0", "unit": item["unit"]}
+    if "asks" in item:
+        asked = [_asked({"type": "", **ask}) for ask in item["asks"]]
+        return (
+            {"stem": item["stem"], "asks": [body for body, _key in asked]},
+            {"asks": [key for _body, key in asked]},
+        )
     options = TRUE_FALSE if item["type"] == "TF" else item["options"]
     return {"stem": item["stem"], "options": options}, {"right": item["right"]}

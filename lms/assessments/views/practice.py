@@ -35,8 +35,9 @@ def pose(
     given = request_value("certainty")
     certainty = int(given) if given in {"1", "2", "3"} else None
     fields = list(request.form.items(multi=True))
+    answers, refused = queries.read_form(posed, request.form.getlist)
     step = queries.step_of(posed, fields, closes=False, by=actor())
-    if request.method == "POST" and step is not None and not step.is_last:
+    if request.method == "POST" and step is not None and not step.is_last and not refused:
         step = queries.step_of(posed, fields, closes=True, by=actor())
     elif request.method == "POST":
         if form.run(lambda: answer(posed, client_uuid, certainty)):
@@ -47,7 +48,8 @@ def pose(
         form=form,
         posed=posed,
         step=step,
-        answers=queries.responses_in(posed, request.form.getlist),
+        answers=answers | {slot: one.given for slot, one in refused.items()},
+        refused={slot: one.why for slot, one in refused.items()},
         certainty=certainty,
         client_uuid=client_uuid,
         action=request.path,

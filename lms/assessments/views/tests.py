@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import flash, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -25,15 +23,6 @@ from lms.web import files, filters
 from lms.web.forms import Form
 from lms.web.guard import actor, members, reads_first, staff
 from lms.web.paging import PER_PAGE, Page, page_number
-
-
-@dataclass(frozen=True)
-class Refused:
-    """An answer of a plain page that could not be read, as it was given, with what to do about it."""
-
-    given: Mapping[str, Any]
-    why: str
-
 
 # ---------------------------------------------------------------- tests
 
@@ -139,7 +128,7 @@ def sitting(public_id: str) -> ResponseReturnValue:
 def _paper_page(
     found: Sitting,
     at: datetime,
-    refused: Mapping[int, Refused],
+    refused: Mapping[int, rules.Refused],
     *,
     chosen: Mapping[int, Sequence[int]] | None = None,
     asks_sure: str = "",
@@ -256,7 +245,7 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
     paper = rules.paper_of(
         found.form.slots, {key: (row.type, row.body) for key, row in queries.form_items(found.form).items()}
     )
-    given, refused = _read(paper)
+    given, refused = rules.read_fields(paper.asks, request.form.getlist)
     locked = queries.standing(found.id).locked if paper.lockable else frozenset()
     chosen = {slot: cases for slot, cases in _read_choices(paper).items() if not paper.closed(slot, locked)}
     act, _dot, sure = request.form.get("act", "").partition(".")
@@ -264,9 +253,9 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
     for slot, cases in chosen.items():
         take, firsts = paper.choices[slot]
         if len(cases) > take:
-            refused[slot] = Refused({}, rules.too_many(take, len(firsts)))
+            refused[slot] = rules.Refused({}, rules.too_many(take, len(firsts)))
         elif slot == locks and len(cases) < take:
-            refused[slot] = Refused({}, rules.too_few(len(cases), take))
+            refused[slot] = rules.Refused({}, rules.too_few(len(cases), take))
     over = {slot: cases for slot, cases in chosen.items() if slot in refused}
     kept = {slot: cases for slot, cases in chosen.items() if len(cases) <= paper.choices[slot][0]}
     if locks in refused:
@@ -296,7 +285,7 @@ def _keep(public_id: str, *, hands_in: bool) -> ResponseReturnValue:
             services.submit(found, by=by, at=at)
         return redirect(f"/sittings/{public_id}/result", 303)
     if ack:
-        _say_saved(ack, len(given), at)
+        _say_saved(ack, sum(map(rules.is_answered, given.values())), at)
     return redirect(f"/sittings/{public_id}", 303)
 
 
@@ -325,21 +314,6 @@ def _read_choices(paper: rules.Paper) -> dict[int, list[int]]:
             ]
             found[slot] = rules.read_choice(ticked, choice) or []
     return found
-
-
-def _read(paper: rules.Paper) -> tuple[dict[int, dict[str, Any]], dict[int, Refused]]:
-    """The answers that the plain page holds, and those that cannot be read."""
-    given, refused = {}, {}
-    for slot, ask in paper.asks.items():
-        raw = rules.from_fields(ask, slot, request.form.getlist)
-        if raw is None:
-            continue
-        response = rules.read_response(ask, raw)
-        if response is None:
-            refused[slot] = Refused(raw, rules.why_refused(ask))
-        else:
-            given[slot] = response
-    return given, refused
 
 
 def _is_elsewhere(ack: Ack) -> bool:

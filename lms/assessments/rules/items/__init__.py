@@ -5,12 +5,13 @@ from lms.assessments.rules.items.formulas import draw, fill
 from lms.assessments.rules.items.model import model_response
 from lms.assessments.rules.items.numbers import written
 from lms.assessments.rules.items.responses import (
+    Refused,
     from_fields,
     is_answered,
+    read_fields,
     read_response,
     share,
     trap_of,
-    why_refused,
 )
 from lms.assessments.rules.items.shape import Fault
 from lms.assessments.rules.items.types import TYPES, Type
@@ -20,6 +21,7 @@ __all__ = [
     "TYPES",
     "Ask",
     "Fault",
+    "Refused",
     "Type",
     "ask_of",
     "asks",
@@ -30,10 +32,10 @@ __all__ = [
     "gaps",
     "is_answered",
     "model_response",
+    "read_fields",
     "read_response",
     "require_item",
     "share",
     "trap_of",
-    "why_refused",
     "written",
 ]

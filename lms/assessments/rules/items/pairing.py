@@ -133,6 +133,26 @@ def is_within(body: Json, pairs: Sequence[Pair]) -> bool:
     )
 
 
+def overused(body: Json, pairs: Sequence[Sequence[str]]) -> tuple[Json, int]:
+    """The first option or row that pairs use more often than it may be used, and how often that is; ``({}, 0)``: none."""
+    per_row, per_option = body.get("per_row", 1), body.get("per_option", 0)
+    options = [as_map(one) for one in as_list(body.get("options"))]
+    if body.get("symmetric"):
+        sides = [(options, [one for pair in pairs for one in pair], per_row)]
+    else:
+        rows = [as_map(one) for one in as_list(body.get("rows"))]
+        sides = [
+            (options, [option for _row, option in pairs], per_option),
+            (rows, [row for row, _option in pairs], per_row),
+        ]
+    for known, used, most in sides:
+        counts = Counter(used)
+        for one in known:
+            if is_whole(most, 1, MOST) and counts[str(one.get("id"))] > most:
+                return one, most
+    return {}, 0
+
+
 def _at_most(used: Counter[str], limit: Any) -> bool:
     return not is_whole(limit, 1, MOST) or all(count <= limit for count in used.values())
 

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from lms.assessments.rules.items.asks import Ask
 from lms.assessments.rules.items.kinds import KINDS
 from lms.assessments.rules.items.numeric import trap_in
-from lms.assessments.rules.items.pairing import rows_of
+from lms.assessments.rules.items.pairing import overused, rows_of
 from lms.assessments.rules.items.shape import option_ids
-from lms.core.i18n import _
+from lms.core.i18n import _, _n, pick
 
 Json = Mapping[str, Any]
 LONGEST_RESPONSE = 65_536
@@ -58,7 +59,8 @@ def from_fields(ask: Ask, slot: int, values: Callable[[str], list[str]]) -> dict
     first = (values(name) or [""])[0]
     body = ask.body
     if ask.kind == "choice":
-        return {"choice": first} if first else None
+        # A list says by its first line that nothing is chosen any more; of buttons nothing is sent then.
+        return {"choice": first or None} if values(name) else None
     if ask.kind == "multiple":
         return {"choices": values(name)} if values(f"{name}-here") else None
     if ask.kind in {"text", "essay"}:
@@ -78,13 +80,13 @@ def from_fields(ask: Ask, slot: int, values: Callable[[str], list[str]]) -> dict
         is_order = len({place for place, _one in given}) == len(given)
         return {"order": order, "places": places} if is_order else {"order": None, "places": places}
     if ask.kind == "pairs":
-        rows = rows_of(body)
-        if not any(values(f"{name}-{row}") for row in rows):
+        rows = {row: sent for row in rows_of(body) if (sent := values(f"{name}-{row}"))}
+        if not rows:
             return None
-        pairs = [[row, option] for row in rows for option in values(f"{name}-{row}") if option]
+        pairs = [[row, option] for row, sent in rows.items() for option in sent if option]
         if body.get("symmetric"):  # both rows of a pair say the same
             pairs = [pair for n, pair in enumerate(pairs) if pair[::-1] not in pairs[:n]]
-        return {"pairs": pairs}
+        return {"pairs": pairs, "rows": rows}
     if ask.kind == "point":
         across, down = (values(f"{name}-{axis}") for axis in "xy")
         if not across or not down:
@@ -103,8 +105,33 @@ def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 6
 
 
-def why_refused(ask: Ask) -> str:
-    """What a candidate does about an answer that could not be read, by the kind of its ask."""
+@dataclass(frozen=True)
+class Refused:
+    """An answer of a plain form that could not be read, as it was given, with what to do about it."""
+
+    given: Json
+    why: str
+
+
+def read_fields(
+    asks: Mapping[int, Ask], values: Callable[[str], list[str]]
+) -> tuple[dict[int, dict[str, Any]], dict[int, Refused]]:
+    """The answers that a plain form holds, by slot, and those that could not be read."""
+    given, refused = {}, {}
+    for slot, ask in asks.items():
+        raw = from_fields(ask, slot, values)
+        if raw is None:
+            continue
+        response = read_response(ask, raw)
+        if response is None:
+            refused[slot] = Refused(raw, _why_refused(ask, raw))
+        else:
+            given[slot] = response
+    return given, refused
+
+
+def _why_refused(ask: Ask, raw: Json) -> str:
+    """What a candidate does about it, by the kind of the ask."""
     body = ask.body
     if ask.kind == "multiple":
         most = body.get("limit") or len(option_ids(body.get("options")))
@@ -112,6 +139,14 @@ def why_refused(ask: Ask) -> str:
     if ask.kind == "order":
         return _("Give each one its place, and no place twice.")
     if ask.kind == "pairs":
+        one, most = overused(body, raw["pairs"])
+        if what := pick(one.get("zh") or "", one.get("en") or ""):
+            return _n(
+                "“%(what)s” may be used once. Take it away elsewhere.",
+                "“%(what)s” may be used %(num)s times. Take it away elsewhere.",
+                most,
+                what=what,
+            )
         return _("Something is used more often than it may be, or stands beside itself.")
     if ask.kind == "point":
         return _("Give both numbers of a place, inside the picture.")
