@@ -1,4 +1,4 @@
-"""The web server: gunicorn's processes and their threads around the app (docs/decisions/0016-web-processes.md)."""
+"""The web server: gunicorn's processes and their threads around the app (docs/decisions/0017-web-processes.md)."""
 
 import os
 import threading

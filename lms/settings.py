@@ -52,6 +52,8 @@ class Settings:
     """``smtp://user:password@host:587?tls=1``; empty: mails are kept as files in the data folder."""
     mail_from: str
     ffmpeg: str
+    transcriber: str
+    """Empty, or the command line of a speech recogniser on this machine, which drafts captions (core/video/speech.py)."""
     video_inbox: str
     """Empty, or a folder whose files become videos of lectures (``<lecture's id>/<file>``)."""
     trusted_proxies: int
@@ -121,6 +123,7 @@ NAMES = (
     "MAIL_URL",
     "MAIL_FROM",
     "FFMPEG",
+    "TRANSCRIBER",
     "VIDEO_INBOX",
     "TRUSTED_PROXIES",
     "X_ACCEL_PREFIX",
@@ -202,6 +205,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         mail_url=given.get("mail_url", ""),
         mail_from=given.get("mail_from", "firefly@localhost"),
         ffmpeg=given.get("ffmpeg", ""),
+        transcriber=_transcriber(given.get("transcriber", "").strip()),
         video_inbox=given.get("video_inbox", ""),
         trusted_proxies=_whole("LMS_TRUSTED_PROXIES", given.get("trusted_proxies", "0")),
         x_accel_prefix=given.get("x_accel_prefix", ""),
@@ -301,7 +305,7 @@ def amend_file(path: Path, values: Mapping[str, str]) -> None:
         raise UnsafeSettings(f"the settings file cannot be written: {problem}") from problem
 
 
-HARMLESS = frozenset({"LMS_FFMPEG", "LMS_ORGANISATION"})
+HARMLESS = frozenset({"LMS_FFMPEG", "LMS_ORGANISATION", "LMS_TRANSCRIBER"})
 """What a demonstration takes from the shell: nothing that leads to the data of a site which the same shell may serve."""
 
 
@@ -407,6 +411,20 @@ def _refuse_half_a_bucket(given: Mapping[str, str], *, is_production: bool) -> N
             "LMS_MEDIA_ENDPOINT begins with http://: certificates and candidates' files would cross the network unencrypted. "
             "Reach the service over https://, or set LMS_PLAIN_HTTP=1 if it stands in a closed internal network."
         )
+
+
+def _transcriber(text: str) -> str:
+    """A command line that cannot be one is refused at the start, not an hour into the first lecture."""
+    try:
+        is_one = not text or any("{wav}" in word for word in shlex.split(text)[1:])
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise UnsafeSettings(
+            "LMS_TRANSCRIBER must be a command line that names the sound with {wav}, for example "
+            "/usr/bin/whisper-cli -m /srv/models/ggml-small.bin -l {lang} -ovtt -of {out} -f {wav}"
+        )
+    return text
 
 
 SIGNATURE_LEVELS = ("B-B", "B-T", "B-LTA")

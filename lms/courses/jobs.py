@@ -3,16 +3,18 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from sqlalchemy import select, update
 
 from lms.core import clock, jobs, site, video
 from lms.core.db import db, transaction
+from lms.core.errors import RuleBroken
 from lms.core.i18n import lazy
 from lms.core.jobs import Fenced, GiveUp, Job, Lease
 from lms.core.storage import storage
 from lms.courses import cli, services
-from lms.courses.models import Video
+from lms.courses.models import CaptionDraft, Video
 
 
 def transcode(video_id: int, lease: Lease) -> None:
@@ -23,23 +25,13 @@ def transcode(video_id: int, lease: Lease) -> None:
         services.start_transcode(row)
         source_key, public_id, token = row.source_key, row.public_id, lease.token
 
-    def tell(share: float) -> None:
-        with suppress(Exception), transaction():  # a number for the page; the work goes on without it
-            told = db.session.execute(
-                update(Video)
-                .where(Video.id == video_id, Video.lease_token == token)
-                .values(progress_percent=min(99, int(share * 100)))
-            )
-            if told.rowcount == 0:  # type: ignore[attr-defined]
-                lease.lost.set()  # somebody stopped it; the renewal would notice a moment later
-
     with storage().local(source_key) as source, storage().temporary("transcode-") as folder:
         target = folder / "out"
         try:
             manifest = video.transcode(
                 source,
                 target,
-                on_progress=_every_two_percent(tell),
+                on_progress=_every_two_percent(partial(_tell, Video, lease)),
                 should_stop=lease.lost.is_set,
                 ffmpeg=site.settings().ffmpeg,
             )
@@ -65,6 +57,62 @@ def transcode(video_id: int, lease: Lease) -> None:
         )
         lease.release()
     _sweep_attempts(public_id, token)
+
+
+def _tell(model: type[Video] | type[CaptionDraft], lease: Lease, share: float) -> None:
+    with suppress(Exception), transaction():  # a number for the page; the work goes on without it
+        told = db.session.execute(
+            update(model)
+            .where(model.id == lease.row_id, model.lease_token == lease.token)
+            .values(progress_percent=min(99, int(share * 100)))
+        )
+        if told.rowcount == 0:  # type: ignore[attr-defined]
+            lease.lost.set()  # somebody stopped it; the renewal would notice a moment later
+
+
+def draft(draft_id: int, lease: Lease) -> None:
+    """The lecture's sound → the recogniser → text that only its authors see; killed anywhere, this is done again."""
+    with transaction():
+        lease.check()
+        row = db.session.scalars(select(CaptionDraft).where(CaptionDraft.id == draft_id)).one()
+        services.start_draft(row)
+        film = db.session.scalars(select(Video).where(Video.id == row.video_id)).one()
+        key = f"{film.folder_key}/{(film.manifest or {})['audio_file']}"
+        lang, duration_s = row.lang, film.duration_s
+    settings = site.settings()
+    with storage().local(key) as sound, storage().temporary("draft-") as folder:
+        try:
+            data = video.transcribe(
+                sound,
+                folder,
+                lang=lang,
+                duration_s=duration_s,
+                command=settings.transcriber,
+                ffmpeg=settings.ffmpeg,
+                on_progress=_every_two_percent(partial(_tell, CaptionDraft, lease)),
+                should_stop=lease.lost.is_set,
+            )
+            text = services.draft_of_file(data)
+        except video.SpeechFailed as failure:
+            raise GiveUp(str(failure)) from failure
+        except RuleBroken as refusal:
+            code = "nothing_heard" if refusal.code == "captions_empty" else "no_captions"
+            raise GiveUp(f"{code}: {refusal.code}") from refusal
+        except video.TranscodeStopped as stopped:
+            raise Fenced from stopped
+    with transaction():
+        lease.check()
+        row = db.session.scalars(
+            select(CaptionDraft).where(CaptionDraft.id == draft_id).with_for_update()
+        ).one()
+        services.finish_draft(row, text)
+        lease.release()
+
+
+def draft_gave_up(draft_id: int, why: str) -> None:
+    """Mark the draft as failed, with the reason as a code the page can put into words."""
+    row = db.session.scalars(select(CaptionDraft).where(CaptionDraft.id == draft_id).with_for_update()).one()
+    services.fail_draft(row, why.partition(":")[0])
 
 
 def _sweep_attempts(public_id: str, kept: int) -> None:
@@ -109,6 +157,19 @@ def register() -> None:
             label=lazy("Make a lecture’s film playable"),
             failed=lambda: Video.state == "failed",
             again={"state": "uploaded", "refusal": ""},
+            max_attempts=3,
+        )
+    )
+    jobs.register(
+        Job(
+            name=services.DRAFT,
+            model=lambda: CaptionDraft,
+            ready=lambda: CaptionDraft.state.in_(("asked", "drafting")),
+            run=draft,
+            gave_up=draft_gave_up,
+            label=lazy("Draft captions of a lecture"),
+            failed=lambda: CaptionDraft.state == "failed",
+            again={"state": "asked", "refusal": ""},
             max_attempts=3,
         )
     )

@@ -186,6 +186,29 @@ class Caption(Base):
     text: Mapped[str]
 
 
+class CaptionDraft(WithId, Leased, Base):
+    """Captions that a speech recogniser writes; only the lecture's authors see them, until one has put them right.
+
+    One row for a lecture and a language, used again: its fencing token must never begin anew.
+    """
+
+    __tablename__ = "caption_draft"
+    __table_args__ = (UniqueConstraint("lecture_id", "lang"),)
+
+    lecture_id: Mapped[int] = mapped_column(ForeignKey("lecture.id"))
+    video_id: Mapped[int] = mapped_column(ForeignKey("video.id"))
+    """The version whose sound is written down."""
+    lang: Mapped[str] = mapped_column(String(12))
+    state: Mapped[str] = mapped_column(String(12), default="asked", index=True)
+    """``asked`` → ``drafting`` → ``ready`` | ``failed``; ``closed`` when it was published or discarded."""
+    text: Mapped[str] = mapped_column(default="")
+    progress_percent: Mapped[int] = mapped_column(default=0)
+    refusal: Mapped[str] = mapped_column(String(40), default="")
+    """Why it failed, as a code of ``services.drafting.REASONS``."""
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[int | None]
+
+
 class Watch(Base):
     """What one trainee has seen of one version of a video: one bit for each second."""
 

@@ -60,6 +60,7 @@ def examine(settings: Settings, *, at: datetime) -> list[Check]:
         ("fsync", partial(_fsync, settings)),
         ("media", partial(_media, settings)),
         ("ffmpeg", partial(_ffmpeg, settings)),
+        ("transcriber", partial(_transcriber, settings)),
         ("pdf", _pdf),
         ("signing", partial(_signing, settings, at)),
         ("signer", partial(_signer, settings, at)),
@@ -92,6 +93,7 @@ _MENDS = {
     "fsync": "Let the user that runs lms write in LMS_DATA_DIR.",
     "media": "Let the user that runs lms write in LMS_MEDIA_DIR (with LMS_MEDIA_URL too: what comes in passes through it).",
     "ffmpeg": "Install ffmpeg (apt install ffmpeg), or name it in LMS_FFMPEG.",
+    "transcriber": "Correct LMS_TRANSCRIBER, or install what it names; unset it to have no drafted captions.",
     "pdf": "Install Pango (apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0).",
     "signing": "Put the keys back from a backup (lms restore) and check LMS_KEYS_DIR and LMS_KEYS_PASSPHRASE.",
     "signer": "Run this as root, and look at: journalctl -u firefly-signer",
@@ -269,6 +271,15 @@ def _ffmpeg(settings: Settings) -> Finding:
     version, lacks = video.version_and_lacks(program)
     says = f"{version} at {program}" + (f" lacks {', '.join(lacks)}" if lacks else "")
     yield not lacks, says, _MENDS["ffmpeg"] if lacks else ""
+
+
+def _transcriber(settings: Settings) -> Finding:
+    if not settings.transcriber:
+        yield True, "Drafted captions are off.", ""
+    elif trouble := video.trouble_of(settings.transcriber):
+        yield False, f"Captions cannot be drafted: {trouble}", _MENDS["transcriber"]
+    else:
+        yield True, "Captions are drafted by a recogniser on this machine; it can be run.", ""
 
 
 def _pdf() -> Finding:

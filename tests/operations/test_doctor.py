@@ -22,7 +22,7 @@ from lms.settings import NAMES
 from tests.conftest import POSTGRES
 
 NAMED = {
-    "settings", "database", "migrations", "history", "clock", "queue", "disk", "fsync", "media", "ffmpeg", "pdf", "signing", "signer", "mail", "audit",
+    "settings", "database", "migrations", "history", "clock", "queue", "disk", "fsync", "media", "ffmpeg", "transcriber", "pdf", "signing", "signer", "mail", "audit",
 }  # fmt: skip
 HASTY = "PostgreSQL answers before it has written."
 UNGUARD = "ALTER TABLE audit_event DISABLE TRIGGER USER" if POSTGRES else "DROP TRIGGER audit_event_no_update"

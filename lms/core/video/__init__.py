@@ -11,6 +11,7 @@ from lms.core.video.ladder import RUNGS, SEGMENT_S, SHORT_SEGMENTS, SOUND_SEGMEN
 from lms.core.video.limits import REASONS, Limits, TranscodeFailed, TranscodeStopped, VideoRefused, reason
 from lms.core.video.manifest import Manifest, Rendition
 from lms.core.video.probing import Probe, probe
+from lms.core.video.speech import SpeechFailed, transcribe, trouble_of
 from lms.core.video.stills import still
 from lms.core.video.transcoding import transcode
 
@@ -25,6 +26,7 @@ __all__ = [
     "Probe",
     "Rendition",
     "Rung",
+    "SpeechFailed",
     "TranscodeFailed",
     "TranscodeStopped",
     "VideoRefused",
@@ -33,6 +35,8 @@ __all__ = [
     "reason",
     "still",
     "transcode",
+    "transcribe",
+    "trouble_of",
     "version_and_lacks",
     "waveform",
 ]

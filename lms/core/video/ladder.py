@@ -250,12 +250,22 @@ def thumbs(width: int, *, suffix: str, program: str) -> list[str]:
 
 
 PEAK_RATE_HZ = 4000
+SPEECH_RATE_HZ = 16_000
 
 
 def plain_sound(*, program: str) -> list[str]:
     """The command for ``work/sound.raw``: the sound as 16-bit samples, in which its peaks are looked for."""
     voice = ffmpeg.input("file:work/a-low.mp4")["a"]
     made = voice.output("work/sound.raw", format="s16le", acodec="pcm_s16le", ac=1, ar=PEAK_RATE_HZ)
+    return _command(made.global_args(*_QUIET), program)
+
+
+def speech(sound: Path, target: str, *, program: str) -> list[str]:
+    """The command for the sound of a film as speech recognisers want it: one channel of 16-bit samples, 16 kHz, WAV."""
+    voice = ffmpeg.input(f"file:{sound}")["a:0"]
+    made = voice.output(
+        f"file:{target}", format="wav", acodec="pcm_s16le", ac=1, ar=SPEECH_RATE_HZ, map_metadata=-1
+    )
     return _command(made.global_args(*_QUIET), program)
 
 

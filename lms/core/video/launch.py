@@ -34,7 +34,11 @@ def main(arguments: list[str]) -> None:
     ):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (soft, hard))
-    os.execv(program[0], program)  # noqa: S606  # no shell: the arguments are a list made by us
+    try:
+        os.execv(program[0], program)  # noqa: S606  # no shell: the arguments are a list made by us
+    except OSError as problem:
+        sys.stderr.write(f"{program[0]}: {problem.strerror}\n")
+        sys.exit(127)  # as a shell would say it
 
 
 if __name__ == "__main__":

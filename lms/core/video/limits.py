@@ -78,7 +78,7 @@ class VideoRefused(RuleBroken):
 class TranscodeFailed(LmsError):
     """The work failed through no fault of the file that we can name; trying again may help.
 
-    ``code`` is ``no_ffmpeg``, ``timeout``, ``no_space``, ``encoder`` or ``uneven`` (the renditions do not match each
+    ``code`` is ``no_ffmpeg``, ``timeout``, ``too_much`` (it said more than anybody keeps), ``no_space``, ``encoder`` or ``uneven`` (the renditions do not match each
     other, so nothing may be published). ``detail`` is the end of what ffmpeg said.
     """
 

@@ -26,6 +26,8 @@ class Bounds:
     cpu_s: int
     memory_bytes: int
     file_bytes: int
+    out_bytes: int = 64 << 20
+    """Of its output that is kept: all of it, or with ``on_line`` one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ def run(
     """Run ``command`` to its end and tell how it ended.
 
     With ``on_line`` every line of its output is handed over and not kept. Both pipes are always read, so a talkative
-    child cannot block itself. Raises TranscodeStopped when ``should_stop`` says so and TranscodeFailed("timeout") when
-    the wall time is up; in both cases, and whatever else happens, the whole process group is dead on return.
+    child cannot block itself. Raises TranscodeStopped when ``should_stop`` says so, TranscodeFailed("timeout") when the
+    wall time is up and TranscodeFailed("too_much") when it says more than is kept; in all cases, and whatever else happens, the whole process group is dead on return.
     """
     launcher = [sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid())]
     limits = [str(bounds.cpu_s), str(bounds.memory_bytes), str(bounds.file_bytes)]
@@ -86,6 +88,8 @@ def run(
                         line = bytearray(rest)
                         for text in whole:
                             on_line(text.decode("utf-8", "replace").strip())
+                if max(len(out), len(line)) > bounds.out_bytes:
+                    raise TranscodeFailed("too_much", err.decode("utf-8", "replace"))
                 if should_stop is not None and should_stop():
                     raise TranscodeStopped("stopped")
                 if time.monotonic() > deadline:

@@ -26,6 +26,9 @@ from lms.courses.models import (
 from lms.courses.queries.film import (
     Keepable,
     boot,
+    draft_of,
+    draft_words,
+    drafts,
     keepable,
     lecture_id_of,
     lecture_to_fill,
@@ -53,6 +56,9 @@ from lms.programmes.models import Cohort, Enrolment
 __all__ = [
     "Keepable",
     "boot",
+    "draft_of",
+    "draft_words",
+    "drafts",
     "keepable",
     "lecture_id_of",
     "lecture_to_fill",

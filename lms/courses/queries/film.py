@@ -12,8 +12,8 @@ from lms.core import video
 from lms.core.db import db
 from lms.core.errors import NotFound
 from lms.core.i18n import _
-from lms.courses.models import Lecture, LectureNote, Video, VideoUpload
-from lms.courses.rules import VideoState, stills
+from lms.courses.models import CaptionDraft, Lecture, LectureNote, Video, VideoUpload
+from lms.courses.rules import DraftState, VideoState, stills
 from lms.policy import Actor
 
 
@@ -78,6 +78,36 @@ def trouble(row: Video) -> str:
         "The video could not be prepared, and the file is probably not to blame. Try again; if it fails again, "
         "tell the administrator."
     )
+
+
+def drafts(lecture: Lecture) -> Sequence[CaptionDraft]:
+    """The drafts of a lecture's captions that are asked for, under way, ready or failed."""
+    return db.session.scalars(
+        select(CaptionDraft)
+        .where(CaptionDraft.lecture_id == lecture.id, CaptionDraft.state != DraftState.CLOSED)
+        .order_by(CaptionDraft.lang.desc())
+    ).all()
+
+
+def draft_of(lecture: Lecture, public_id: str) -> CaptionDraft:
+    """One draft of a lecture's captions; whoever asks holds the lecture's door. Raises NotFound."""
+    found = db.session.scalar(
+        select(CaptionDraft).where(CaptionDraft.public_id == public_id, CaptionDraft.lecture_id == lecture.id)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def draft_words(row: CaptionDraft) -> str:
+    """How far a draft has come, in words."""
+    return {
+        DraftState.ASKED: _("Waiting to be drafted."),
+        DraftState.DRAFTING: _("Being drafted: %(percent)s%%", percent=row.progress_percent),
+        DraftState.READY: _("Drafted by machine"),
+        DraftState.FAILED: _("Not drafted"),
+        DraftState.CLOSED: _("Closed"),
+    }[DraftState(row.state)]
 
 
 def progress_words(row: Video) -> str:

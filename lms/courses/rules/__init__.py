@@ -49,6 +49,30 @@ VIDEO_MOVES: Mapping[str, tuple[frozenset[VideoState], VideoState]] = {
 """``put_back``: the worker died and its lease ran out. ``try_again``: an educator asks for it."""
 
 
+class DraftState(StrEnum):
+    """How far captions have come that a recogniser drafts."""
+
+    ASKED = "asked"
+    DRAFTING = "drafting"
+    READY = "ready"
+    FAILED = "failed"
+    CLOSED = "closed"
+    """Published, discarded or stopped: nothing of it is shown."""
+
+
+DRAFT_MOVES: Mapping[str, tuple[frozenset[DraftState], DraftState]] = {
+    "ask": (frozenset({DraftState.FAILED, DraftState.CLOSED}), DraftState.ASKED),
+    "start": (frozenset({DraftState.ASKED, DraftState.DRAFTING}), DraftState.DRAFTING),
+    "finish": (frozenset({DraftState.DRAFTING}), DraftState.READY),
+    "fail": (frozenset({DraftState.ASKED, DraftState.DRAFTING}), DraftState.FAILED),
+    "close": (
+        frozenset({DraftState.ASKED, DraftState.DRAFTING, DraftState.READY, DraftState.FAILED}),
+        DraftState.CLOSED,
+    ),
+}
+"""``start`` again: the worker before died and its lease ran out."""
+
+
 S = TypeVar("S", bound=StrEnum)
 
 

@@ -36,6 +36,7 @@ from lms.courses.forms import (
 from lms.courses.models import Course, Lecture
 from lms.courses.queries import things
 from lms.courses.rules import VideoState, wordings
+from lms.courses.views import drafting
 from lms.courses.views.blueprint import bp
 from lms.courses.views.things import closed_page, why_closed
 from lms.policy import Actor, Permission, Role, allows
@@ -392,6 +393,7 @@ def _desk(
         caption=caption or CaptionsForm(),
         limit_bytes=UPLOAD_LIMIT_BYTES,
         standing=things.standing(lecture, actor(), at=clock.now()),
+        **drafting.on_desk(lecture),
     ), shown.status if shown else 200
 
 

@@ -9,6 +9,7 @@ from lms.core.errors import NotFound
 from lms.core.i18n import _
 from lms.courses import queries, services
 from lms.courses.forms import CaptionTextForm, ChaptersForm, NoteForm
+from lms.courses.views import drafting
 from lms.courses.views.blueprint import bp
 from lms.policy import Permission, Role
 from lms.web.guard import actor, members, staff, takes
@@ -75,17 +76,28 @@ def edit_captions(lecture_id: str, lang: str) -> ResponseReturnValue:
     found = queries.lecture(lecture_id, by, permission=Permission.COURSE_EDIT)
     if lang not in services.CAPTION_LANGS:
         raise NotFound
+    draft = drafting.in_editor(found, lang)
+    saves = draft is not None and request.form.get("act") == "save"
     form = CaptionTextForm.of_request()
-    if request.method == "POST" and form.run(
-        lambda: services.set_captions(found, lang=lang, text=form.text.data or "", at=at, by=by)
-    ):
+
+    def keep() -> None:
+        text = form.text.data or ""
+        if draft is None:
+            services.set_captions(found, lang=lang, text=text, at=at, by=by)
+        else:
+            (services.save_draft if saves else services.publish_draft)(draft, found, text=text, at=at, by=by)
+
+    if request.method == "POST" and form.run(keep):
+        if saves:
+            flash(_("The draft is saved. Learners do not see it yet."), "success")
+            return redirect(url_for(".edit_captions", lecture_id=lecture_id, lang=lang, draft=1), 303)
         flash(_("The captions are beside the video now, and the transcript is made from them."), "success")
         return redirect(url_for(".desk", lecture_id=lecture_id), 303)
     if request.method == "POST":
         found = queries.lecture(lecture_id, by, permission=Permission.COURSE_EDIT)
     else:
         kept = next((one.text for one in found.captions if one.lang == lang), "WEBVTT\n\n")
-        form = CaptionTextForm(text=kept)
+        form = CaptionTextForm(text=draft.text if draft else kept)
     row = found.video
     try:
         sound = services.whole_sound(row)
@@ -98,6 +110,7 @@ def edit_captions(lecture_id: str, lang: str) -> ResponseReturnValue:
         lecture=found,
         caption_lang=lang,
         form=form,
+        is_draft=draft is not None,
         media=media,
         sound=sound,
         window_s=services.WINDOW_S,
