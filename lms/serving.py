@@ -77,9 +77,11 @@ class Server(BaseApplication):  # type: ignore[misc]
         from lms.app import create_app
         from lms.core import logs
         from lms.core.jobs import Worker
+        from lms.web.compiled import keep_templates
 
         logs.configure()
         app = create_app(self.settings)
+        keep_templates(app, self.settings.data_dir / "compiled")
         if self.with_worker:
             threading.Thread(target=Worker(app, sweep_s=3.0).run, daemon=True, name="worker").start()
         if self.started is not None:

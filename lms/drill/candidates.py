@@ -72,6 +72,11 @@ class Tally:
         with self._lock:
             self.walls.setdefault(kind, []).append(wall_s)
 
+    def forget(self) -> None:
+        """Begin to measure anew; errors stay."""
+        with self._lock:
+            self.walls, self.asked = {}, {}
+
     def fail(self, words: str) -> None:
         """One more thing that nobody should see."""
         with self._lock:
