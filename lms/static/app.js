@@ -195,7 +195,10 @@
       if (j.text) $('[data-job-text]', job).textContent = j.text;
       if (j.done < j.total && j.state !== 'failed') { setTimeout(poll, 1500, job); return; }
       say(j.text || '');
-      if (job.dataset.then) location.href = job.dataset.then;
+      if (!job.dataset.then) return;
+      const then = new URL(job.dataset.then, location.href);
+      location.href = then;
+      if (then.hash && then.pathname === location.pathname) location.reload();   /* a fragment alone loads nothing */
     } catch (_) {
       setTimeout(poll, 5000, job);
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from lms.accounts.models import Person
 from lms.assessments import rules
@@ -182,7 +182,11 @@ def regrade(test: Test, cut_percent: int | None = None) -> Regrade:
     forms = forms_of(test.id)
     versions = {number: row for form in forms for number, row in form_items(form).items()}
     keys = newest_keys(versions)
-    slots = {(form.id, slot["slot"]): slot for form in forms for slot in form.slots}
+    slots = {
+        (form.id, slot["slot"]): _slot(slot, versions[slot["version"]], keys[slot["version"]])
+        for form in forms
+        for slot in form.slots
+    }
     rows = db.session.execute(
         select(Sitting, Person, Grade)
         .join(Person, Person.id == Sitting.trainee_person_id)
@@ -190,9 +194,9 @@ def regrade(test: Test, cut_percent: int | None = None) -> Regrade:
         .where(Sitting.test_id == test.id, Grade.grade_run_id == counting_run(Sitting.id))
         .order_by(Sitting.id)
     ).all()
-    marks: dict[int, list[Mark]] = {}
-    for mark in db.session.scalars(
-        select(Mark)
+    marks: dict[int, list[Row[Any]]] = {}
+    for mark in db.session.execute(
+        select(Mark.sitting_id, Mark.slot, Mark.response, Mark.score, Mark.maximum)
         .join(Sitting, Sitting.id == Mark.sitting_id)
         .where(Sitting.test_id == test.id, Mark.grade_run_id == counting_run(Sitting.id))
         .order_by(Mark.sitting_id, Mark.slot)
@@ -203,7 +207,7 @@ def regrade(test: Test, cut_percent: int | None = None) -> Regrade:
     grades = []
     for sitting, person, grade in rows:
         anew = [
-            _anew(mark, slots[sitting.form_id, mark.slot], versions, keys, sitting.seed, settled)
+            _anew(mark, slots[sitting.form_id, mark.slot], sitting.seed, settled)
             for mark in marks.get(sitting.id, [])
         ]
         score = sum((mark.new for mark in anew), Fraction(0))
@@ -234,23 +238,29 @@ def regrade(test: Test, cut_percent: int | None = None) -> Regrade:
     )
 
 
-def _anew(
-    mark: Mark,
-    slot: Mapping[str, Any],
-    versions: Mapping[int, QuestionVersion],
-    keys: Mapping[int, KeyRevision],
-    seed: str,
-    settled: Mapping[tuple[int, int], Fraction],
-) -> NewMark:
-    version, revision = versions[slot["version"]], keys[slot["version"]]
+@dataclass(frozen=True)
+class _Slot:
+    """A place of a paper by the newest key, made once for all who answered it."""
+
+    ask: rules.Ask
+    marks: int
+    key_revision_id: int
+
+
+def _slot(slot: Mapping[str, Any], version: QuestionVersion, revision: KeyRevision) -> _Slot:
     ask = rules.ask_of(version.type, version.body, slot.get("ask"), revision.key)
-    drawn = rules.draw(
-        ask.body.get("parameters") or [], rules.sub_seed(bytes.fromhex(seed), f"slot:{mark.slot}")
+    return _Slot(ask, slot["marks"], revision.id)
+
+
+def _anew(mark: Row[Any], slot: _Slot, seed: str, settled: Mapping[tuple[int, int], Fraction]) -> NewMark:
+    parameters = slot.ask.body.get("parameters")
+    drawn = (
+        rules.draw(parameters, rules.sub_seed(bytes.fromhex(seed), f"slot:{mark.slot}")) if parameters else {}
     )
-    earned = rules.mark(ask, mark.response or None, slot["marks"], drawn)
+    earned = rules.mark(slot.ask, mark.response or None, slot.marks, drawn)
     if earned is None:  # people marked it: what was settled last, by whatever rubric it was marked
-        earned = slot["marks"] * settled.get((mark.sitting_id, mark.slot), Fraction(0))
-    return NewMark(mark.slot, revision.id, mark.response, mark.score, earned, mark.maximum)
+        earned = slot.marks * settled.get((mark.sitting_id, mark.slot), Fraction(0))
+    return NewMark(mark.slot, slot.key_revision_id, mark.response, mark.score, earned, mark.maximum)
 
 
 def _certified(enrolment_ids: Any) -> frozenset[int]:
