@@ -430,6 +430,8 @@ def manage(public_id: str) -> ResponseReturnValue:
         newer_keys=queries.newer_keys(items, marked_by),
         marks=marks,
         wait=overview.waiting_count(found.id) if marks else 0,
+        regrades=allows(by, Permission.APPROVE, found),
+        supervises=allows(by, Permission.SITTING_SUPERVISE, found),
         tab="tests",
     )
 
