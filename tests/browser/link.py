@@ -15,6 +15,11 @@ from typing import Any
 CHUNK = 16 * 1024
 
 
+async def _turns(times: int) -> None:
+    for _turn in range(times):
+        await asyncio.sleep(0)
+
+
 @dataclass(eq=False)
 class _Wire:
     """One connection through the line."""
@@ -116,13 +121,17 @@ class Link:
     def __exit__(self, *_problem: object) -> None:
         async def end() -> None:
             assert self._server
+            for door in self._server.sockets:
+                self._loop.remove_reader(door.fileno())
+            await _turns(
+                10
+            )  # who was let in at the last moment is thrown out: a closed server would forget them
             self._server.close()
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
-            for _turn in range(2):  # what was torn is closed in the loop's next turn
-                await asyncio.sleep(0)
+            await _turns(5)  # what was torn is closed in the loop's next turn
 
         self.cut()
         self._do(end())
