@@ -38,23 +38,23 @@ def unguard(table, verb):
     )
 
 
-def lose(cast, at):
+def lose(enrolment, at):
     """The counted lecture is gone, and the port says so in the same transaction."""
     with transaction():
         unguard("lecture_completion", "delete")
         rows = db.session.scalars(
-            select(LectureCompletion).where(LectureCompletion.enrolment_id == cast.enrolment.id)
+            select(LectureCompletion).where(LectureCompletion.enrolment_id == enrolment.id)
         )
         for row in rows:
             db.session.delete(row)
         db.session.flush()
-        ports.fact_changed.tell(ports.FactChanged("lectures", cast.enrolment.id, at))
+        ports.fact_changed.tell(ports.FactChanged("lectures", enrolment.id, at))
 
 
 def test_a_fact_that_goes_suspends_the_certificate_in_the_same_transaction_and_lifts_it_when_it_returns(
     app, ruled, complete, issued, at
 ):
-    lose(ruled, at)
+    lose(ruled.enrolment, at)
     row = the(issued.serial)
     assert (row.state, row.suspended_for) == ("suspended", "facts")
     with pytest.raises(RuleBroken) as refused, transaction():
@@ -82,7 +82,7 @@ def test_a_fact_that_goes_while_the_file_is_made_suspends_it_at_once(
 ):
     complete(ruled.enrolment)
     issue_to(ruled, ruled.enrolment, at)
-    lose(ruled, at)
+    lose(ruled.enrolment, at)
     Worker(bare_app).drain()
     db.session.rollback()
     db.session.expire_all()

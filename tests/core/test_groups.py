@@ -140,7 +140,7 @@ def test_what_cannot_be_written_together_is_written_one_by_one(
 def test_what_was_made_is_written_down_before_the_group_is_at_its_end(
     app: Flask, bench: Bench, rows: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "KEEP_S", 0.0)
+    monkeypatch.setattr(jobs, "KEEP_S", 0.0)  # no waiting: each is written down before the next is begun
     assert jobs.run_one(app, NAME, rows[0]) == 4
     assert bench.kept == [[one] for one in rows]
 
