@@ -194,27 +194,27 @@ class Queue:
         self._settings = settings
 
     @cached_property
-    def _huey(self) -> Any:
+    def _opened(self) -> tuple[Any, Any]:
+        """Huey, and its one task, without which it can read no message either."""
         import huey  # with drivers of two databases in its train: for whoever has a message
 
         if self.url:
-            return huey.RedisHuey("firefly", url=self.url, results=False, blocking=True, read_timeout=1)
-        self._settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return huey.SqliteHuey(
-            "firefly", filename=str(self._settings.data_dir / "queue.sqlite3"), results=False
-        )
-
-    @cached_property
-    def _wake(self) -> Any:
-        return self._huey.task(name="wake")(_nothing)
+            made = huey.RedisHuey("firefly", url=self.url, results=False, blocking=True, read_timeout=1)
+        else:
+            self._settings.data_dir.mkdir(parents=True, exist_ok=True)
+            made = huey.SqliteHuey(
+                "firefly", filename=str(self._settings.data_dir / "queue.sqlite3"), results=False
+            )
+        return made, made.task(name="wake")(_nothing)
 
     def put(self, name: str, row_id: int) -> None:
         """Say that ``row_id`` waits for job ``name``."""
-        self._huey.enqueue(self._wake.s(name, row_id))
+        made, wake = self._opened
+        made.enqueue(wake.s(name, row_id))
 
     def get(self) -> tuple[str, int] | None:
         """The next message, or None (Redis waits up to a second for one)."""
-        task = self._huey.dequeue()
+        task = self._opened[0].dequeue()
         if task is None:
             return None
         name, row_id = task.args
@@ -222,11 +222,11 @@ class Queue:
 
     def length(self) -> int:
         """How many messages wait."""
-        return int(self._huey.storage.queue_size())
+        return int(self._opened[0].storage.queue_size())
 
     def clear(self) -> None:
         """Forget all messages (tests)."""
-        self._huey.storage.flush_queue()
+        self._opened[0].storage.flush_queue()
 
     @property
     def blocks(self) -> bool:
@@ -265,8 +265,8 @@ def enqueue_all(name: str, row_ids: Collection[int]) -> None:
         try:
             for row_id in sorted(row_ids)[::size]:
                 waiting.put(name, row_id)
-        except Exception:  # noqa: BLE001 (the rows are committed; the sweep will find them when the queue is back)
-            log.warning("queue unreachable; %s %s waits for the sweep", name, list(row_ids))
+        except Exception as problem:  # noqa: BLE001 (the rows are committed; the sweep finds them)
+            log.warning("queue unreachable (%r); %s %s waits for the sweep", problem, name, list(row_ids))
 
     after_commit(leave)
 
@@ -508,8 +508,8 @@ class Worker:
         while not self.stopping.is_set():
             try:
                 message = waiting.get()
-            except Exception:  # noqa: BLE001 (whatever ails the queue, the database knows the work)
-                log.warning("queue unreachable; working from the database alone")
+            except Exception as problem:  # noqa: BLE001 (whatever ails the queue, the database knows the work)
+                log.warning("queue unreachable (%r); working from the database alone", problem)
                 message = None
                 self.stopping.wait(1.0)
             if message and message[0] in JOBS and self.takes(JOBS[message[0]]):

@@ -319,7 +319,7 @@ def test_an_unreachable_queue_does_not_undo_the_act(
     def unreachable(*_args: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(jobs.queue()._huey, "enqueue", unreachable)
+    monkeypatch.setattr(jobs.queue()._opened[0], "enqueue", unreachable)
     with transaction():
         db.session.execute(update(NoticeDelivery).values(failure="note"))
         jobs.enqueue(NAME, row)
@@ -378,6 +378,17 @@ def test_a_message_for_work_that_is_unknown_here_harms_nobody(app: Flask, row: i
     jobs.queue().put("of.another.version", 1)
     with working(app):
         until(lambda: seen(row).state == "sent")
+
+
+def test_a_worker_reads_what_another_process_sent_though_it_never_sent_anything_itself(
+    bare_app: Flask, settings: Settings
+) -> None:
+    with bare_app.app_context():
+        jobs.queue().clear()
+    jobs.Queue(settings).put(NAME, 7)
+    reader = jobs.Queue(settings)
+    assert reader.get() == (NAME, 7)
+    assert reader.get() is None
 
 
 # ---------------------------------------------------------------- real processes
