@@ -201,10 +201,11 @@ class Queue:
         if self.url:
             made = huey.RedisHuey("firefly", url=self.url, results=False, blocking=True, read_timeout=1)
         else:
-            self._settings.data_dir.mkdir(parents=True, exist_ok=True)
-            made = huey.SqliteHuey(
-                "firefly", filename=str(self._settings.data_dir / "queue.sqlite3"), results=False
-            )
+            file = self._settings.data_dir / "queue.sqlite3"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite's own files are never the group's, to which a signer who stands apart belongs.
+            file.touch(mode=0o660)
+            made = huey.SqliteHuey("firefly", filename=str(file), results=False)
         return made, made.task(name="wake")(_nothing)
 
     def put(self, name: str, row_id: int) -> None:

@@ -366,18 +366,14 @@ def test_a_withdrawn_key_is_revoked_whatever_date_it_signs_with(
     assert signing.check_pdf(signed, root=root, crls=[somebody]).is_valid
 
 
-# No memory of earlier runs: each signs a file of its own length, and where a byte lies means something else in the next.
-@settings(
-    max_examples=150,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(data=st.data())
-def test_no_change_anywhere_is_ever_valid_or_raises(data: st.DataObject, signed: bytes, root: bytes) -> None:
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 2**20 - 1), change=st.integers(1, 255))
+def test_no_change_anywhere_is_ever_valid_or_raises(
+    place: int, change: int, signed: bytes, root: bytes
+) -> None:
     # Wherever a byte changes; in the hole a digit may also change its case, which changes no bit of the signature.
-    position = data.draw(st.integers(0, len(signed) - 1))
-    spoiled = flip(signed, position, data.draw(st.integers(1, 255)))
+    position = place % len(signed)  # each run signs a file of its own length
+    spoiled = flip(signed, position, change)
     before, resume = hole_of(signed)
     if (
         before < position < resume - 1
