@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ EVERY_S = 5.0
 """Seconds between two requests of a person, on average."""
 WARMING_S = 20.0
 """The server has just started; what its first pages cost is told apart, for a site that runs has had them."""
+WALK = 13
+"""Steps of a trainee's walk."""
 RANGE = "bytes=0-262143"
 MOST_USERS = 5_000
 CONFIRMED_S = 240.0
@@ -104,37 +107,44 @@ class _Trainee(_Person):
     def __init__(self, login: str, port: int, *, site: Site, seed: int, tally: Tally) -> None:
         super().__init__(login, port, seed=seed, tally=tally)
         self.site = site
+        self.open: tuple[str, str, str] | None = None
+        """The lecture at hand: its id, the address of its film, and what its player reports under."""
 
     def acts(self) -> Iterator[tuple[str, Callable[[], Reply]]]:
-        """A walk: mostly a lecture with its reports and its film, now and then everything else."""
-        for number in itertools.count(1):
-            yield "home", lambda: self.page("/")
-            yield "course", lambda: self.page(f"/learn/{self.site.course}")
-            lecture = self.chance.choice(self.site.lectures)
-            seen: list[str] = []
-            yield "lecture", lambda lecture=lecture, seen=seen: self._lecture(lecture, seen)  # type: ignore[misc]
-            media, session = (attribute(seen[0], name) for name in ("hls", "session"))
-            for second in range(1, 4):
-                yield "media", lambda media=media: self._media(media)  # type: ignore[misc]
-                yield (
-                    "beat",
-                    lambda lecture=lecture, session=session, second=second: self._beat(  # type: ignore[misc]
-                        lecture, session, second
-                    ),
-                )
-            yield "logbook", lambda: self.page("/logbook")
-            if number % 2:
-                yield "log entry", self._log
-            yield "tests", lambda: self.page("/tests")
-            yield "progress", lambda: self.page("/progress")
+        """One walk after the other. Everybody is somewhere in theirs when the day begins: it is mixed from its first minute."""
+        self.open = None
+        yield from self._walk(1)[self.chance.randrange(WALK) :]
+        for number in itertools.count(2):
+            yield from self._walk(number)
 
-    def _lecture(self, lecture: str, seen: list[str]) -> Reply:
+    def _walk(self, number: int) -> list[tuple[str, Callable[[], Reply]]]:
+        """Mostly a lecture with its reports and its film, now and then everything else."""
+        return [
+            ("home", lambda: self.page("/")),
+            ("course", lambda: self.page(f"/learn/{self.site.course}")),
+            ("lecture", self._lecture),
+            *[
+                step
+                for second in range(1, 4)
+                for step in (("media", self._media), ("beat", partial(self._beat, second)))
+            ],
+            ("logbook", lambda: self.page("/logbook")),
+            *([("log entry", self._log)] if number % 2 else []),
+            ("tests", lambda: self.page("/tests")),
+            ("progress", lambda: self.page("/progress")),
+        ]
+
+    def _lecture(self) -> Reply:
+        lecture = self.chance.choice(self.site.lectures)
         reply = self.page(f"/lectures/{lecture}")
-        seen.append(reply.text)
+        self.open = lecture, attribute(reply.text, "hls"), attribute(reply.text, "session")
         return reply
 
-    def _media(self, playlist: str) -> Reply:
+    def _media(self) -> Reply:
         """A piece of the film as a player fetches it."""
+        if self.open is None:
+            return self._lecture()
+        _lecture, playlist, _session = self.open
         text = self.browser.get(playlist, accept="*/*").expect(200).text
         folder = playlist.rpartition("/")[0]
         first = next(line for line in text.splitlines() if line and not line.startswith("#"))
@@ -144,7 +154,10 @@ class _Trainee(_Person):
         name = next(filter(None, piece))
         return self.browser.get(f"{media.rpartition('/')[0]}/{name}", accept="*/*", span=RANGE).expect(206)
 
-    def _beat(self, lecture: str, session: str, second: int) -> Reply:
+    def _beat(self, second: int) -> Reply:
+        if self.open is None:
+            return self._lecture()
+        lecture, _playlist, session = self.open
         report = {
             "session": session,
             "seq": second,
